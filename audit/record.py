@@ -1,0 +1,255 @@
+"""The record: every number of an audit, in one versioned JSON document.
+
+The record is the product. Each report is a pure function of it, so it can be made again years later
+with no model, no GPU and no data. Pydantic stands here because this is a boundary: records are read
+back from disk, and a reader deserves a located message when one is damaged.
+
+Two runs of the same audit give the same record outside ``cost``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from audit.errors import Problem, UserError
+from audit.types import (
+    Box,
+    DataCard,
+    Decision,
+    Exhibit,
+    JudgedCriterion,
+    JudgedRequirement,
+    Measurement,
+    Metric,
+    Person,
+    Place,
+    Sample,
+    ValidityCheck,
+    Verdict,
+)
+
+SCHEMA_VERSION = "1.0"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Tool(_Part):
+    """The program that wrote the record."""
+
+    name: Literal["inspectoscope"] = "inspectoscope"
+    version: str
+
+
+class PolicyPart(_Part):
+    """The policy, whole: the criteria can be read in it exactly as they stood before the run."""
+
+    id: str
+    version: str
+    title: str
+    purpose: str
+    path: str
+    sha256: str = Field(description="Of the policy file's bytes.")
+    source: str = Field(description="The policy file's text.")
+    overrides: Mapping[str, str] = Field(description="Values given with --set, by key.")
+    files: Mapping[str, str] = Field(description="Other files the policy read → SHA-256.")
+    authors: tuple[Person, ...] = ()
+
+
+class ModelPart(_Part):
+    """The audited model, identified by the digest of every file that shapes its answers."""
+
+    name: str = Field(description="Path or hub id as given, or the class of a loaded model.")
+    revision: str | None = None
+    kind: Literal["folder", "hub", "loaded"]
+    task: Literal["sequence-classification", "causal-lm"]
+    architecture: Mapping[str, str | int | float | bool] = Field(
+        description="Facts read from the configuration."
+    )
+    labels: tuple[str, ...] = ()
+    files: Mapping[str, str] = Field(description="File (or tensor group) → SHA-256.")
+    digest: str = Field(
+        description="SHA-256 over the files' digests in name order (OpenSSF model-signing manifest)."
+    )
+    dtype: str
+    device: str
+    attention: str = Field(description="Attention implementation.")
+    decision: Decision
+    remote_code: bool = Field(description="Whether code from the model folder was allowed to run.")
+    pickle: bool = Field(description="Whether weights were read from a format that can run code.")
+    self_test: str = Field(
+        description="The batch-equals-single self-test: what was compared and how far apart it came out."
+    )
+
+
+class CheckPart(_Part):
+    """One check: what was asked, what was measured, and what was made of it."""
+
+    id: str
+    check: str
+    version: str = Field(
+        description="Version of the check's method; verdicts of different versions do not compare."
+    )
+    title: str
+    place: Place
+    data: str
+    params: Mapping[str, Any]
+    seed: int
+    verdict: Verdict | None = Field(description="Null for a check that measures without being judged.")
+    reason: str
+    detail: str = ""
+    metrics: tuple[Metric, ...]
+    method: Mapping[str, str] = Field(description="The sections of the check's documentation, by heading.")
+    boxes: tuple[Box, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    criteria: tuple[JudgedCriterion, ...] = ()
+    validity_checks: tuple[ValidityCheck, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    limits: tuple[str, ...] = ()
+
+
+class RunPart(_Part):
+    """How the run was asked for."""
+
+    seed: int
+    fail_on: tuple[str, ...]
+    exit_code: int
+    executor: str
+    number: int = Field(
+        description="How many times this policy id was run on this model, as far as the local store knows."
+    )
+
+
+class CostPart(_Part):
+    """What the run cost; not compared between runs."""
+
+    rows_asked: int = Field(description="Rows asked for by all checks before merging.")
+    unique_rows_asked: int = Field(
+        description="Distinct (text, weights) pairs among them; attribution apart."
+    )
+    rows_from_store: int = Field(description="Rows answered by the store.")
+    rows_forward: int
+    rows_backward: int
+    tokens_forward: int
+    tokens_backward: int
+    attribution_texts: int = Field(
+        description="Texts attributed in this run; their rows count in rows_forward and rows_backward."
+    )
+    attribution_rows: int
+    seconds: Mapping[str, float] = Field(description="Wall time by stage.")
+    peak_memory_bytes: int
+    peak_device_memory_bytes: int | None = None
+    started: str
+    finished: str
+    interruptions: int = Field(description="Times this run was broken off and taken up again.")
+
+
+class Record(_Part):
+    """Everything an audit found, and everything needed to understand it."""
+
+    schema_version: Literal["1.0"] = "1.0"
+    tool: Tool
+    created: str = Field(description="ISO 8601, UTC: when the audit was begun (a resumed run keeps it).")
+    policy: PolicyPart
+    model: ModelPart
+    environment: Mapping[str, str] = Field(description="Versions of what shaped the numbers.")
+    data: tuple[DataCard, ...]
+    checks: tuple[CheckPart, ...]
+    requirements: tuple[JudgedRequirement, ...]
+    qualification: Mapping[str, Any] | None = Field(
+        default=None,
+        description="Measured error rates of the instrument; null where it has not been qualified.",
+    )
+    limits: tuple[str, ...]
+    run: RunPart
+    cost: CostPart | None = Field(description="Not compared between runs.")
+
+    def check(self, check_id: str) -> CheckPart:
+        """Return one check by its id.
+
+        Raises
+        ------
+        KeyError
+            When the record has no such check.
+        """
+        for part in self.checks:
+            if part.id == check_id:
+                return part
+        raise KeyError(check_id)
+
+    def to_json(self) -> str:
+        """Return the record as it is stored: stable key order, one space of indentation."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def comparable(self) -> dict[str, Any]:
+        """Return the record without what may differ between runs of the same audit."""
+        out = self.model_dump(mode="json")
+        out.pop("cost")
+        return out
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the record."""
+    out = Record.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **out}
+
+
+def read(path: Path) -> Record:
+    """Read a record back.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, is not JSON, is of a newer schema or has been damaged.
+    """
+    title = "The record cannot be read"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            title, [Problem(where=str(path), found=error.strerror or str(error), expected="a record.json")]
+        ) from error
+    except ValueError as error:
+        raise UserError(
+            title,
+            [
+                Problem(
+                    where=str(path),
+                    found=f"not JSON: {error}",
+                    expected="a whole record.json",
+                    do="run the audit again; stored answers are reused",
+                )
+            ],
+        ) from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            title,
+            [
+                Problem(
+                    where=str(path),
+                    found=f"schema version {version!r}",
+                    expected=f"schema version {SCHEMA_VERSION!r}",
+                    do="read it with the version of inspectoscope that wrote it, or a newer one",
+                )
+            ],
+        )
+    try:
+        return Record.model_validate(data)
+    except ValidationError as error:
+        problems = [
+            Problem(
+                where=f"{path} at {'.'.join(map(str, e['loc']))}",
+                found=e["msg"],
+                expected="what the record's schema says",
+            )
+            for e in error.errors()
+        ]
+        raise UserError(title, problems) from error

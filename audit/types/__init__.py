@@ -1,0 +1,86 @@
+"""The nouns that every stage shares.
+
+All of them are frozen and keyword-only; the verbs that act on them live in the stages. Nothing here
+knows a model, a file format or a regulation.
+"""
+
+from audit.types.basic import ALPHA, CONFIDENCE, VERDICT_ORDER, Place, Verdict, Worse, worst
+from audit.types.decision import Decision
+from audit.types.exhibits import (
+    Cell,
+    Column,
+    Curve,
+    Exhibit,
+    Forest,
+    Interval,
+    Number,
+    Sample,
+    Series,
+    Table,
+    Text,
+    TokenMap,
+)
+from audit.types.findings import Box, Finding, Guards, NotAssessed, ValidityCheck
+from audit.types.judgement import (
+    Criterion,
+    Hypothesis,
+    JudgedCheck,
+    JudgedCriterion,
+    JudgedRequirement,
+    Person,
+)
+from audit.types.measurements import Binomial, Law, Measurement, Metric, NoVariation, StudentT, TwoProportions
+from audit.types.policy import FromFile, Hazard, ParamProblem, PlannedCheck, Policy, TableParam
+from audit.types.rows import DataCard, Dataset, Row, Span, TextTemplate
+
+__all__ = [
+    "ALPHA",
+    "CONFIDENCE",
+    "VERDICT_ORDER",
+    "Binomial",
+    "Box",
+    "Cell",
+    "Column",
+    "Criterion",
+    "Curve",
+    "DataCard",
+    "Dataset",
+    "Decision",
+    "Exhibit",
+    "Finding",
+    "Forest",
+    "FromFile",
+    "Guards",
+    "Hazard",
+    "Hypothesis",
+    "Interval",
+    "JudgedCheck",
+    "JudgedCriterion",
+    "JudgedRequirement",
+    "Law",
+    "Measurement",
+    "Metric",
+    "NoVariation",
+    "NotAssessed",
+    "Number",
+    "ParamProblem",
+    "Person",
+    "Place",
+    "PlannedCheck",
+    "Policy",
+    "Row",
+    "Sample",
+    "Series",
+    "Span",
+    "StudentT",
+    "Table",
+    "TableParam",
+    "Text",
+    "TextTemplate",
+    "TokenMap",
+    "TwoProportions",
+    "ValidityCheck",
+    "Verdict",
+    "Worse",
+    "worst",
+]

@@ -1,1 +1,1 @@
-"""."""
+"""Where passes run: ``local`` on any device that transformers supports."""

@@ -1,0 +1,218 @@
+"""Runs passes in this process, on any device that transformers supports.
+
+Batches are cut to a token budget. When memory runs out the batch is halved and the budget with it, so
+later batches fit at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from audit.capture import architecture, attribution, captum_methods, contrasts, passes
+from audit.capture.model import LoadedModel
+from audit.capture.passes import Brought, Wanted
+from audit.capture.tokens import TokenIds, tokenised
+from audit.errors import user_error
+from audit.requests import Attributions, CannotAnswer, Contrast, TokenAttribution
+from audit.shapes import Floats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+T = TypeVar("T")
+
+CPU_BUDGET = 4096
+CUDA_BUDGET = 65536
+LARGEST_LOGITS = 2**26
+"""Values in one block of logits (256 MiB in single precision)."""
+
+LARGEST_RANDOM_TWIN = 50_000_000
+"""Parameters up to which the same architecture with random weights is tried as a comparator."""
+
+RANDOM_SEED = 20_261_123
+
+
+class LocalExecutor:
+    """One model on this machine."""
+
+    name = "local"
+
+    def __init__(self, loaded: LoadedModel, *, budget: int | None = None) -> None:
+        self.loaded = loaded
+        self.budget = budget or (CUDA_BUDGET if loaded.device.type == "cuda" else CPU_BUDGET)
+        """Tokens (rows × longest row) that a pass may hold; shrinks when memory runs out."""
+        self.planned_budget = self.budget
+        """The budget that batches are planned with; it never moves, so a resumed run plans the same."""
+
+    def room(self, wanted: Wanted) -> tuple[int, int]:
+        """Return the token budget and the most rows of a batch that brings back ``wanted``."""
+        vocabulary = int(self.loaded.model.config.get_text_config().vocab_size)
+        most = max(1, LARGEST_LOGITS // vocabulary)
+        tokens = min(self.planned_budget, most) if wanted.likelihood else self.planned_budget
+        return tokens, (most if wanted.answers else 512)
+
+    def forward(
+        self,
+        rows: Sequence[TokenIds],
+        wanted: Wanted,
+        answers: Mapping[tuple[str, ...], Sequence[Sequence[TokenIds]]],
+        *,
+        weights: str = "audited",
+    ) -> Brought:
+        """Run one batch, in halves where it does not fit."""
+        loaded = self.loaded if weights == "audited" else self.random_twin
+        if len(rows) > 1 and len(rows) * max(map(len, rows)) > self.budget:
+            return self._halves(rows, wanted, answers, weights)
+        try:
+            return passes.forward(loaded, rows, wanted, answers)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, len(rows) * max(map(len, rows)), len(rows))
+        return self._halves(rows, wanted, answers, weights)
+
+    def _halves(
+        self,
+        rows: Sequence[TokenIds],
+        wanted: Wanted,
+        answers: Mapping[tuple[str, ...], Sequence[Sequence[TokenIds]]],
+        weights: str,
+    ) -> Brought:
+        middle = len(rows) // 2
+        first = self.forward(rows[:middle], wanted, {k: v[:middle] for k, v in answers.items()}, weights=weights)
+        second = self.forward(rows[middle:], wanted, {k: v[middle:] for k, v in answers.items()}, weights=weights)
+        return first.joined(second)
+
+    # ---- attribution ---------------------------------------------------------------------------
+
+    def attribute(
+        self, request: Attributions, text: str, ids: TokenIds, seed: int
+    ) -> tuple[TokenAttribution, int, int]:
+        """Attribute one text; return the answer, the rows and the tokens it cost."""
+        read = tokenised(self.loaded, text)
+        explained = contrasts.bind(self.loaded, request.contrast, text, ids)
+        baseline = contrasts.baseline_ids(self.loaded, ids, read.special, request.baseline_input)
+
+        def run() -> tuple[TokenAttribution, int]:
+            if request.method == "integrated_gradients":
+                path = attribution.integrated_gradients(
+                    self.loaded,
+                    explained.score,
+                    ids,
+                    baseline,
+                    tolerance=request.tolerance,
+                    max_steps=request.max_steps,
+                    budget=self.budget,
+                )
+                answer = TokenAttribution(
+                    text=read,
+                    values=path.values,
+                    score=path.score,
+                    baseline_score=path.baseline_score,
+                    n_steps=path.n_steps,
+                    completeness_delta=path.completeness_delta,
+                    converged=path.converged,
+                )
+                return answer, path.rows
+            values, rows = captum_methods.attribute(
+                self.loaded, request.method, explained.score, ids, baseline, budget=self.budget, seed=seed
+            )
+            ends, more = attribution.replaced_scores(
+                self.loaded, explained.score, ids, baseline, [(), tuple(range(len(ids)))], budget=self.budget
+            )
+            answer = TokenAttribution(
+                text=read,
+                values=values,
+                score=float(ends[0]),
+                baseline_score=float(ends[1]),
+                n_steps=None,
+                completeness_delta=None,
+                converged=True,
+            )
+            return answer, rows + more
+
+        answer, rows = self._retried(run, len(ids))
+        return answer, rows, rows * len(ids)
+
+    def ablate(
+        self,
+        contrast: Contrast,
+        baseline_input: str,
+        text: str,
+        ids: TokenIds,
+        positions: Sequence[Sequence[int]],
+    ) -> tuple[Floats, int]:
+        """Return the contrast of one text under each set of replaced positions, and the rows it cost."""
+        read = tokenised(self.loaded, text)
+        explained = contrasts.bind(self.loaded, contrast, text, ids)
+        baseline = contrasts.baseline_ids(self.loaded, ids, read.special, baseline_input)
+        return self._retried(
+            lambda: attribution.replaced_scores(
+                self.loaded, explained.score, ids, baseline, positions, budget=self.budget
+            ),
+            len(ids),
+        )
+
+    # ---- memory --------------------------------------------------------------------------------
+
+    def _retried(self, run: Callable[[], T], length: int) -> T:
+        while True:
+            try:
+                return run()
+            except (RuntimeError, MemoryError) as error:
+                self._shrink(error, self.budget, max(1, self.budget // length))
+
+    def _shrink(self, error: BaseException, tokens: int, rows: int) -> None:
+        import torch
+
+        if not out_of_memory(error):
+            raise user_error(
+                "The model stopped with an error",
+                where=self.loaded.name,
+                found=f"{type(error).__name__}: {str(error).strip()[:300]}",
+                expected="a model that runs on right-padded batches with a mask",
+                do="try the model by itself in transformers; what was measured is kept",
+            ) from error
+        if rows <= 1:
+            raise user_error(
+                "Memory ran out",
+                where=str(self.loaded.device),
+                found=f"a single text of {tokens:,} tokens does not fit beside the model",
+                expected="room for one text at a time",
+                do="use a device with more memory, --dtype bfloat16, or shorter texts; what was measured is kept",
+            ) from error
+        self.budget = max(1, min(self.budget, tokens) // 2)
+        if self.loaded.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    # ---- random weights ------------------------------------------------------------------------
+
+    @cached_property
+    def random_twin(self) -> LoadedModel:
+        """The same architecture with freshly drawn weights.
+
+        Raises
+        ------
+        CannotAnswer
+            When the model is too large for that to be worth its memory.
+        """
+        import torch
+
+        model = self.loaded.model
+        if sum(p.numel() for p in model.parameters()) > LARGEST_RANDOM_TWIN:
+            raise CannotAnswer("random weights are compared only for models of up to 50 million parameters")
+        with torch.random.fork_rng():
+            torch.manual_seed(RANDOM_SEED)
+            twin: PreTrainedModel = type(model)(model.config)
+        twin.to(device=self.loaded.device, dtype=self.loaded.dtype).eval().requires_grad_(False)
+        return replace(self.loaded, model=twin, parts=architecture.parts(twin))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "not enough memory" in str(error) or "can't allocate memory" in str(error)

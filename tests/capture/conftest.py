@@ -1,0 +1,121 @@
+"""Tiny random models of many families: valid for mechanics and equalities, not for effect sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
+
+from audit.capture.executors.local import LocalExecutor
+from audit.capture.model import LoadedModel, adopt
+
+WORDS = ["the", "applicant", "maria", "john", "has", "a", "high", "low", "income", "and", "debt", "approve", "deny",
+         "for", "sure", "not", "in", "spring", "she", "he", "."]  # fmt: skip
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+PAD = SPECIAL.index("<pad>")
+
+_SMALL = {
+    "vocab_size": len(SPECIAL) + len(WORDS),
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "pad_token_id": PAD,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+    "num_labels": 2,
+    "id2label": {0: "deny", 1: "approve"},
+    "label2id": {"deny": 0, "approve": 1},
+}
+_OWN = {
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64},
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64, "n_inner": 64},
+    "llama": {"num_key_value_heads": 2},
+    "qwen2": {"num_key_value_heads": 2, "use_sliding_window": False},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "use_sliding_window": False},
+    "gemma": {"num_key_value_heads": 2, "head_dim": 8},
+    "gemma2": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+}
+CLASSIFIERS = ["bert", "roberta", "distilbert", "gpt2", "llama", "qwen2", "qwen3", "gemma"]
+CAUSAL = ["gpt2", "llama", "qwen2", "qwen3", "gemma"]
+
+
+def make_tokenizer(*, encoder: bool) -> PreTrainedTokenizerFast:
+    """A word-level tokenizer; encoders wrap the text in <s> and </s>."""
+    vocabulary = {word: i for i, word in enumerate(SPECIAL + WORDS)}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    if encoder:
+        backend.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=60,
+    )
+
+
+@cache
+def tiny(family: str, task: str) -> LoadedModel:
+    config = AutoConfig.for_model(family, **{**_SMALL, **_OWN.get(family, {})})
+    loader = AutoModelForSequenceClassification if task == "sequence-classification" else AutoModelForCausalLM
+    torch.manual_seed(7)
+    model = loader.from_config(config)
+    # Default initialisation is so small that all outputs are nearly equal; spread them.
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(6.0 if "embed" not in name else 2.0)
+    return adopt(
+        model, make_tokenizer(encoder=family in {"bert", "roberta", "distilbert"}), task, name=f"tiny {family}"
+    )
+
+
+@pytest.fixture
+def load() -> Callable[[str, str], LoadedModel]:
+    return tiny
+
+
+@pytest.fixture
+def executor() -> LocalExecutor:
+    return LocalExecutor(tiny("bert", "sequence-classification"))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A classifier saved to a folder as transformers saves it."""
+    loaded = tiny("bert", "sequence-classification")
+    folder = tmp_path / "model"
+    loaded.model.save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
+    return folder
+
+
+TEXTS = (
+    "the applicant has a high income .",
+    "maria has low debt and a high income and not a low income .",
+    "john .",
+    "the applicant john has high debt and low income in spring for sure .",
+    "she has a low income and he has a high debt .",
+)
+
+
+@pytest.fixture
+def texts() -> tuple[str, ...]:
+    return TEXTS

@@ -104,6 +104,9 @@ class CheckPart(_Part):
     verdict: Verdict | None = Field(description="Null for a check that measures without being judged.")
     reason: str
     detail: str = ""
+    access: tuple[Literal["outputs", "activations", "gradients"], ...] = Field(
+        default=(), description="What of the model the check read; empty where that was not noted."
+    )
     metrics: tuple[Metric, ...]
     method: Mapping[str, str] = Field(description="The sections of the check's documentation, by heading.")
     boxes: tuple[Box, ...] = ()
@@ -186,7 +189,9 @@ class Record(_Part):
 
     def to_json(self) -> str:
         """Return the record as it is stored: stable key order, one space of indentation."""
-        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # A lone surrogate has no UTF-8; what replaces it here is its JSON escape, so it is read back.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def comparable(self) -> dict[str, Any]:
         """Return the record without what may differ between runs of the same audit."""

@@ -25,6 +25,9 @@ _SHAPES_ANSWERS = re.compile(
     r"|merges\.txt|.*\.model|.*\.tiktoken|.*\.py"
 )
 
+_BOOKKEEPING = frozenset({"architectures", "transformers_version", "_name_or_path", "dtype", "torch_dtype"})
+"""Configuration entries that saving and loading write; what a loaded model computes does not rest on them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
@@ -55,8 +58,7 @@ def of_loaded(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> Identity:
         body = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         files[f"tensor:{name}"] = hashlib.sha256(head + body.tobytes()).hexdigest()
     config = json.loads(model.config.to_json_string(use_diff=False))
-    # Written by saving and loading, and no part of what the model computes.
-    config = {k: v for k, v in config.items() if k not in {"architectures", "transformers_version", "_name_or_path"}}
+    config = {k: v for k, v in config.items() if k not in _BOOKKEEPING}
     files["config"] = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
     files["tokenizer"] = hashlib.sha256(_described(tokenizer).encode()).hexdigest()
     return Identity(files=files)

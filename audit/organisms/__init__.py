@@ -1,1 +1,13 @@
-"""."""
+"""Small models with behaviour planted by construction, so that what an audit finds can be checked.
+
+A family describes its members (``credit``); ``build`` trains one, verifies that the behaviour took and
+keeps it in a cache. They are a floor for sanity: an instrument that misses them is broken, one that finds
+them has shown nothing about models in the field.
+"""
+
+from audit.organisms.build import build
+from audit.organisms.cache import default_folder
+from audit.organisms.credit import CreditSpec
+from audit.organisms.organism import NotTaken, Organism
+
+__all__ = ["CreditSpec", "NotTaken", "Organism", "build", "default_folder"]

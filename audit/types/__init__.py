@@ -31,7 +31,7 @@ from audit.types.judgement import (
 )
 from audit.types.measurements import Binomial, Law, Measurement, Metric, NoVariation, StudentT, TwoProportions
 from audit.types.policy import FromFile, Hazard, ParamProblem, PlannedCheck, Policy, TableParam
-from audit.types.rows import DataCard, Dataset, Row, Span, TextTemplate
+from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate
 
 __all__ = [
     "ALPHA",
@@ -75,6 +75,7 @@ __all__ = [
     "StudentT",
     "Table",
     "TableParam",
+    "TemplateChoice",
     "Text",
     "TextTemplate",
     "TokenMap",

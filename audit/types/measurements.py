@@ -12,12 +12,20 @@ from audit.types.basic import Worse
 
 @dataclass(frozen=True, kw_only=True)
 class StudentT:
-    """An estimate whose error follows Student's t (a mean with a cluster-robust standard error)."""
+    """An estimate whose error follows Student's t (a mean with a cluster-robust standard error).
+
+    ``support`` is the range of what is estimated, where it has one: no interval leaves it.
+    """
 
     estimate: float
     se: float
     df: float
+    support: tuple[float, float] | None = None
     kind: Literal["student_t"] = "student_t"
+
+    def __post_init__(self) -> None:
+        if not (self.se > 0 and self.df > 0):
+            raise ValueError(f"a t law needs se > 0 and df > 0, not {self.se} and {self.df}: see NoVariation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +36,30 @@ class Binomial:
     trials: float
     kind: Literal["binomial"] = "binomial"
 
+    def __post_init__(self) -> None:
+        if not (self.trials > 0 and 0 <= self.successes <= self.trials):
+            raise ValueError(f"{self.successes} of {self.trials} is not a proportion")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TwoProportions:
     """Difference or ratio of two proportions over strata, judged by the score statistic.
 
-    Miettinen & Nurminen (1985), Mantel-Haenszel weights. Each stratum is
-    (successes, trials, reference successes, reference trials), deflated by the design effect where
-    rows are clustered, so counts need not be whole.
+    Miettinen & Nurminen (1985), Mantel-Haenszel weights, corrected for skewness and continuity
+    (``audit.laws``). Each stratum is (successes, trials, reference successes, reference trials), deflated
+    by the design effect where rows are clustered, so counts need not be whole.
     """
 
     strata: tuple[tuple[float, float, float, float], ...]
     contrast: Literal["difference", "ratio"]
     kind: Literal["two_proportions"] = "two_proportions"
+
+    def __post_init__(self) -> None:
+        if not self.strata:
+            raise ValueError("two proportions need at least one stratum")
+        for k1, n1, k0, n0 in self.strata:
+            if not (n1 > 0 and n0 > 0 and 0 <= k1 <= n1 and 0 <= k0 <= n0):
+                raise ValueError(f"{k1} of {n1} against {k0} of {n0} are not two proportions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +67,19 @@ class NoVariation:
     """A mean of a bounded quantity that came out the same in every cluster.
 
     A t interval would have no width. What ``clusters`` equal clusters exclude is that more than a
-    share 1 - alpha^(1/clusters) of clusters differs, each by at most ``reach``.
+    share 1 - alpha^(1/clusters) of clusters differs, each by at most ``reach``. ``support`` is the
+    range of what is estimated, where it has one.
     """
 
     estimate: float
     clusters: int
     reach: float
+    support: tuple[float, float] | None = None
     kind: Literal["no_variation"] = "no_variation"
+
+    def __post_init__(self) -> None:
+        if not (self.clusters >= 1 and self.reach > 0):
+            raise ValueError(f"{self.clusters} clusters of reach {self.reach} bound nothing")
 
 
 Law: TypeAlias = StudentT | Binomial | TwoProportions | NoVariation
@@ -85,8 +110,11 @@ class Measurement:
     law: Law | None = None
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.value):
-            raise ValueError(f"{self.metric} is {self.value}: a number that was not measured is left out")
+        if not all(np.isfinite(x) for x in (self.value, self.low, self.high) if x is not None):
+            raise ValueError(
+                f"{self.metric} is {self.value} [{self.low}, {self.high}]: "
+                "a number that was not measured is left out"
+            )
         if not self.exact and (self.low is None or self.high is None or self.law is None):
             raise ValueError(f"{self.metric} is an estimate and needs an interval and a law")
 

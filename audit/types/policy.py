@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -17,6 +17,15 @@ class FromFile:
 
     The policy loader reads the file (confined like every data file) and hands the check its rows.
     """
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Tell editors that a path may stand where the rows may."""
+        path = {"type": "string", "description": "Path of a CSV or JSONL file, relative to the policy."}
+        cell = {"type": ["string", "number", "boolean", "null"]}
+        rows = handler(schema) | {"items": {"type": "object", "additionalProperties": cell}}
+        return {"anyOf": [path, rows]}
 
 
 TableParam: TypeAlias = Annotated[tuple[Mapping[str, str], ...], FromFile()]

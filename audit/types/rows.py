@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -45,6 +45,11 @@ class TextTemplate:
         object.__setattr__(self, "_parts", tuple(_parts(self.source)))
 
     @property
+    def parts(self) -> tuple[tuple[str, str | None], ...]:
+        """Return literal text and the placeholder that follows it, None after the last."""
+        return self._parts  # type: ignore[attr-defined, no-any-return]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the placeholders in order of first use."""
         return tuple(dict.fromkeys(name for _, name in self._parts if name is not None))  # type: ignore[attr-defined]
@@ -69,6 +74,36 @@ class TextTemplate:
                 text.append(value)
                 at += len(value)
         return "".join(text), {name: tuple(found) for name, found in spans.items()}
+
+
+@dataclass(frozen=True)
+class TemplateChoice(TextTemplate):
+    """Several templates; a row's field ``template`` holds the text of the one it was rendered from."""
+
+    options: tuple[TextTemplate, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_source", {option.source: option for option in self.options})
+
+    @classmethod
+    def of(cls, sources: Sequence[str]) -> TemplateChoice:
+        """Return the choice among some template texts; raises ``ValueError`` as ``TextTemplate`` does."""
+        return cls("\n".join(sources), tuple(TextTemplate(source) for source in sources))
+
+    @property
+    def parts(self) -> tuple[tuple[str, str | None], ...]:
+        """Return the parts of all options, one after the other."""
+        return tuple(part for option in self.options for part in option.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the placeholders of all options."""
+        return tuple(dict.fromkeys(name for option in self.options for name in option.names))
+
+    def render(self, fields: Mapping[str, str]) -> tuple[str, dict[str, tuple[Span, ...]]]:
+        """Render through the option that ``fields["template"]`` names."""
+        option: TextTemplate = self._by_source[fields["template"]]  # type: ignore[attr-defined]
+        return option.render(fields)
 
 
 def _parts(source: str) -> list[tuple[str, str | None]]:

@@ -1,3 +1,74 @@
-"""Audits language models and text classifiers from the inside, and writes the evidence down."""
+"""Audits language models and text classifiers from the inside, and writes the evidence down.
+
+import audit
+record = audit.run("policy.yaml", model="path/to/model")
+record.save("report.pdf")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audit.record import Record
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "run"]
+
+
+def run(
+    policy: str | Path,
+    *,
+    model: Any,
+    tokenizer: Any = None,
+    set: Mapping[str, str] | None = None,  # noqa: A002 - the command line's word
+    device: str = "auto",
+    dtype: str = "auto",
+    store: str | Path | None = None,
+    fail_on: Sequence[str] = ("not_met", "not_assessed", "inconclusive"),
+    progress: bool = True,
+) -> Record:
+    """Audit a model from Python and return the record, which shows itself in a notebook.
+
+    Parameters
+    ----------
+    policy
+        Path of a policy.
+    model
+        A folder, a hub id, or a loaded transformers model (then ``tokenizer`` is needed too, and the
+        model's digest is taken from its tensors).
+    set
+        Overrides by key, as with ``--set``.
+
+    Raises
+    ------
+    audit.errors.UserError
+        When the policy, the data, the model or the environment cannot be used.
+    """
+    from audit import pipeline
+    from audit.capture.model import Switches, adopt, open_model
+    from audit.errors import user_error
+    from audit.progress import Silent
+    from audit.terminal import progress as shown
+    from audit.types import Policy, Verdict
+
+    def load(read: Policy) -> Any:
+        if isinstance(model, str | Path):
+            return open_model(str(model), read.task, Switches(device=device, dtype=dtype))
+        if tokenizer is None:
+            raise user_error(
+                "The model has no tokenizer",
+                where="audit.run(model=...)",
+                found=f"a loaded {type(model).__name__} without a tokenizer",
+                expected="audit.run(policy, model=model, tokenizer=tokenizer)",
+            )
+        return adopt(model, tokenizer, read.task)
+
+    options = pipeline.Options(
+        overrides=dict(set or {}),
+        fail_on=tuple(Verdict(v) for v in fail_on),
+        store=None if store is None else Path(store),
+    )
+    return pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())

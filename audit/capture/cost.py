@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass
@@ -21,6 +25,8 @@ class Cost:
     tokens_backward: int = 0
     attribution_texts: int = 0
     attribution_rows: int = 0
+    attribution_tokens: int = 0
+    """Tokens forward within attribution and ablation, included in ``tokens_forward``."""
     unique: set[bytes] = field(default_factory=set)
     """Keys of the distinct (text, weights) pairs asked for; attribution apart."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -33,6 +39,13 @@ class Cost:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + monotonic() - began
+
+
+def peak_device_memory(device: torch.device) -> int | None:
+    """Return the most memory that was allocated on an accelerator, in bytes; None on the CPU."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
 
 
 def peak_memory() -> int:

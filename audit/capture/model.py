@@ -103,8 +103,10 @@ class LoadedModel:
 # ---- opening -------------------------------------------------------------------------------------
 
 
-def open_model(reference: str, task: Task, switches: Switches) -> LoadedModel:
+def open_model(reference: str, task: Task, switches: Switches, *, weights: bool = True) -> LoadedModel:
     """Open a model folder, or a model of the hub, for a task.
+
+    Without ``weights`` everything but they is opened: enough to plan with, in no memory.
 
     Raises
     ------
@@ -120,8 +122,12 @@ def open_model(reference: str, task: Task, switches: Switches) -> LoadedModel:
     identified = identity.of_folder(folder)
     with _quiet():
         tokenizer = _load_tokenizer(folder, reference, switches)
-        model = _load_weights(folder, reference, task, switches, dtype, device)
-    return _ready(model, tokenizer, task, reference, kind, identified, switches)
+        if weights:
+            model = _load_weights(folder, reference, task, switches, dtype, device)
+        else:
+            model = _outline(folder, task, switches, dtype)
+    name = reference if kind == "hub" else str(Path(reference).expanduser())
+    return _ready(model, tokenizer, task, name, kind, identified, switches, device)
 
 
 def adopt(
@@ -129,7 +135,8 @@ def adopt(
 ) -> LoadedModel:
     """Take a model that is already in memory; its digest is taken from its tensors."""
     identified = identity.of_loaded(model, tokenizer)
-    return _ready(model, tokenizer, task, name or type(model).__name__, "loaded", identified, Switches())
+    device = next(model.parameters()).device
+    return _ready(model, tokenizer, task, name or type(model).__name__, "loaded", identified, Switches(), device)
 
 
 def _ready(
@@ -140,9 +147,9 @@ def _ready(
     kind: Literal["folder", "hub", "loaded"],
     identified: identity.Identity,
     switches: Switches,
+    device: torch.device,
 ) -> LoadedModel:
     model.eval().requires_grad_(False)
-    device = next(model.parameters()).device
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
     return LoadedModel(
         model=model,
@@ -370,6 +377,17 @@ def _load_weights(
             do="set model.task in the policy to what the model was trained for, or give the fine-tuned model",
         )
     return model if spread else model.to(device)
+
+
+def _outline(folder: Path, task: Task, switches: Switches, dtype: torch.dtype) -> PreTrainedModel:
+    """Build the model without allocating its weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    loader = AutoModelForSequenceClassification if task == "sequence-classification" else AutoModelForCausalLM
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=switches.allow_remote_code)
+    with torch.device("meta"):
+        return loader.from_config(config, dtype=dtype, trust_remote_code=switches.allow_remote_code)
 
 
 def _exceeds_one_device(folder: Path, device: torch.device, switches: Switches) -> bool:

@@ -38,6 +38,7 @@ from audit.requests import (
     Scores,
     States,
     Target,
+    TextLikelihood,
     TokenAttribution,
     Tokenised,
     as_tuple,
@@ -102,15 +103,17 @@ class Scheduler:
     def run(self, checks: Mapping[str, CheckRun]) -> dict[str, Outcome]:
         """Run all checks to their end; return what each found, in the order given."""
         running = {name: _Running(generator=generator) for name, generator in checks.items()}
-        for check in running.values():
-            check.start()
+        with self.cost.stage("checks"):
+            for check in running.values():
+                check.start()
         number = 0
         while waiting := [check for check in running.values() if check.asked is not None]:
             number += 1
             self._ids.clear()
             self._measure([r for check in waiting for r in as_tuple(_asked(check))], number)
-            for check in waiting:
-                self._hand_over(check)
+            with self.cost.stage("checks"):
+                for check in waiting:
+                    self._hand_over(check)
         return {name: _finished(check) for name, check in running.items()}
 
     def _hand_over(self, check: _Running) -> None:
@@ -154,7 +157,7 @@ class Scheduler:
         jobs = []
         for what, texts in profiles.items():
             budget, most_rows = self.executor.room(what)
-            stored = self._stored(what, weights, texts)
+            stored = stored_texts(self.store, what, weights, texts)
             for batch in plan_batches({t: len(self._ids[t]) for t in texts}, budget=budget, most_rows=most_rows):
                 missing = [t for t in batch if key_of(t) not in stored]
                 self.cost.rows_from_store += len(batch) - len(missing)
@@ -166,7 +169,7 @@ class Scheduler:
             return
         total = sum(len(batch) for _, batch in jobs)
         title = f"round {number}: the model reads" if weights == "audited" else f"round {number}: random weights read"
-        with self.progress.task(title, total, "texts") as task:
+        with self.progress.task(title, total, "texts") as task, self.cost.stage("model"):
             for what, batch in jobs:
                 self._run_batch(batch, what, weights)
                 task.advance(len(batch))
@@ -199,26 +202,13 @@ class Scheduler:
         ]
         self.store.put(_small_answers(brought, keys), states)
 
-    def _stored(self, what: Wanted, weights: str, texts: Sequence[str]) -> set[bytes]:
-        """Return the keys of texts for which all that is wanted is stored."""
-        keys = {key_of(t) for t in texts}
-        if what.class_logits:
-            keys = self.store.stored(_target_key(ClassLogits()), keys)
-        for options in what.answers:
-            keys = self.store.stored(_target_key(Answers(texts=options)), keys)
-        if what.likelihood:
-            keys = self.store.stored(request_key({"": "TextLikelihood"}), keys)
-        for pool in what.pools:
-            keys = self.store.stored_states(_states_key(pool, weights), keys, what.layers)
-        return keys
-
     def _attribute(self, request: Attributions) -> None:
         key = request_key(jsonable(request))
         self._tokenise(request.texts)
         stored = self.store.stored(key, map(key_of, request.texts))
         missing = [t for t in dict.fromkeys(request.texts) if key_of(t) not in stored]
         title = f"{request.method.replace('_', ' ')} from {request.baseline_input}"
-        with self.progress.task(title, len(missing), "texts") as task:
+        with self.progress.task(title, len(missing), "texts") as task, self.cost.stage("attribution"):
             for text in missing:
                 try:
                     answer, rows, tokens = self.executor.attribute(
@@ -233,6 +223,7 @@ class Scheduler:
                 self.cost.attribution_rows += rows
                 self.cost.rows_forward += rows
                 self.cost.tokens_forward += tokens
+                self.cost.attribution_tokens += tokens
                 self.cost.rows_backward += backward
                 self.cost.tokens_backward += tokens if backward else 0
                 task.advance()
@@ -243,7 +234,7 @@ class Scheduler:
         pairs = list(zip(request.texts, request.positions, strict=True))
         stored = self.store.stored(key, (_ablation_key(*pair) for pair in pairs))
         missing = [pair for pair in pairs if _ablation_key(*pair) not in stored]
-        with self.progress.task("taking tokens out", len(missing), "texts") as task:
+        with self.progress.task("taking tokens out", len(missing), "texts") as task, self.cost.stage("attribution"):
             for text, positions in missing:
                 try:
                     values, rows = self.executor.ablate(
@@ -255,6 +246,7 @@ class Scheduler:
                 self.cost.attribution_rows += rows
                 self.cost.rows_forward += rows
                 self.cost.tokens_forward += rows * len(self._ids[text])
+                self.cost.attribution_tokens += rows * len(self._ids[text])
                 task.advance()
 
     def _tokenise(self, texts: Iterable[str]) -> None:
@@ -319,6 +311,20 @@ class Scheduler:
         return tuple(found[key] for key in keys)
 
 
+def stored_texts(store: Store, what: Wanted, weights: str, texts: Sequence[str]) -> set[bytes]:
+    """Return the keys of texts for which all that is wanted is stored."""
+    keys = {key_of(t) for t in texts}
+    if what.class_logits:
+        keys = store.stored(_target_key(ClassLogits()), keys)
+    for options in what.answers:
+        keys = store.stored(_target_key(Answers(texts=options)), keys)
+    if what.likelihood:
+        keys = store.stored(_target_key(TextLikelihood()), keys)
+    for pool in what.pools:
+        keys = store.stored_states(_states_key(pool, weights), keys, what.layers)
+    return keys
+
+
 # ---- merging -------------------------------------------------------------------------------------
 
 
@@ -378,7 +384,7 @@ def _small_answers(brought: Brought, keys: Sequence[bytes]) -> list[tuple[bytes,
     for options, values in brought.answers.items():
         out += [(_target_key(Answers(texts=options)), k, v) for k, v in zip(keys, values, strict=True)]
     if brought.likelihood is not None:
-        out += [(request_key({"": "TextLikelihood"}), k, v) for k, v in zip(keys, brought.likelihood, strict=True)]
+        out += [(_target_key(TextLikelihood()), k, v) for k, v in zip(keys, brought.likelihood, strict=True)]
     return out
 
 

@@ -1,0 +1,369 @@
+"""One way through the house: policy, plan, capture, checks, verdict, record, renderers.
+
+Stages never import each other; this file holds their order and nothing else of weight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import audit
+from audit import plan as planning
+from audit import policy as policies
+from audit import report, verdict
+from audit.errors import UserError, user_error
+from audit.progress import Progress, Silent
+from audit.record import CheckPart, CostPart, ModelPart, PolicyPart, Record, RunPart, Tool
+from audit.registry import CheckType, check_types
+from audit.requests import CheckRun
+from audit.types import Finding, JudgedCheck, NotAssessed, PlannedCheck, Policy, Verdict
+
+if TYPE_CHECKING:
+    from audit.capture.cost import Cost
+    from audit.capture.model import LoadedModel, Switches
+    from audit.capture.runs import Begun
+    from audit.capture.scheduler import Scheduler
+
+FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
+"""What stops a pipeline by default: too little data never reads as a pass."""
+
+DEFAULT_FORMATS = ("json", "html", "junit", "summary", "pdf")
+"""The PDF comes last, because it is the one that a missing system library can prevent."""
+
+
+SHAPES_NUMBERS = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "captum",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "pydantic",
+    "weasyprint",
+)
+"""Packages whose versions the record names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, beside what to run."""
+
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    fail_on: tuple[Verdict, ...] = FAIL_ON
+    store: Path | None = None
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    executor: str = "local"
+
+
+# ---- the whole way -------------------------------------------------------------------------------
+
+
+def run(
+    policy_path: Path,
+    load: Callable[[Policy], LoadedModel],
+    options: Options,
+    *,
+    progress: Progress | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> Record:
+    """Audit a model: read the policy, ask the model, judge, and put the record together.
+
+    Parameters
+    ----------
+    load
+        Opens the model once the policy says what it is for.
+
+    Raises
+    ------
+    UserError
+        When the policy, the data, the model or the environment cannot be used.
+    """
+    from audit.capture import runs, store
+    from audit.capture.cost import Cost
+    from audit.capture.model import check_decision
+
+    progress, clock = progress or Silent(), clock or runs.utc_now
+    cost, started = Cost(), clock()
+    with cost.stage("policy"):
+        policy = read_policy(policy_path, options.overrides)
+    with cost.stage("opening the model"):
+        loaded = load(policy)
+        check_decision(loaded, policy.decision, policy.decision_place)
+    root = options.store or store.default_root()
+    begun = runs.begin(
+        root, key=run_key(policy, loaded, options), policy=policy.id, model=loaded.identity.digest, clock=clock
+    )
+    if begun.interruptions:
+        progress.note(f"going on with the run that was broken off; begun {begun.created}")
+    scheduler, outcomes = capture(policy, loaded, root, progress, cost)
+    with cost.stage("verdict"):
+        types = check_types()
+        metrics = {check.id: _metrics(types[check.check]) for check in policy.checks}
+        judged, requirements = verdict.judge(outcomes, policy.checks, policy.hazards, metrics)
+    record = Record(
+        tool=Tool(version=audit.__version__),
+        created=begun.created,
+        policy=_policy_part(policy),
+        model=_model_part(policy, loaded, scheduler.self_test),
+        environment=_environment(loaded),
+        data=tuple(policy.datasets[name].card for name in policy.datasets),
+        checks=tuple(_check_part(c, types[c.check], outcomes[c.id], judged[c.id]) for c in policy.checks),
+        requirements=requirements,
+        limits=policy.limits,
+        run=RunPart(
+            seed=policy.seed,
+            fail_on=tuple(options.fail_on),
+            exit_code=verdict.exit_code([j.verdict for j in judged.values()], options.fail_on),
+            executor=options.executor,
+            number=begun.number,
+        ),
+        cost=_cost_part(cost, loaded, begun, started, clock()),
+    )
+    runs.finish(root, begun, clock=clock)
+    return record
+
+
+def read_policy(path: Path, overrides: Mapping[str, str]) -> Policy:
+    """Read a policy with the checks that are installed."""
+    return policies.load(path, check_types=check_types(), overrides=overrides)
+
+
+def capture(
+    policy: Policy, loaded: LoadedModel, root: Path, progress: Progress, cost: Cost
+) -> tuple[Scheduler, dict[str, Finding | NotAssessed]]:
+    """Run every check of a policy against a model; return what each found."""
+    from audit.capture.executors.local import LocalExecutor
+    from audit.capture.scheduler import Scheduler
+    from audit.capture.store import Store
+
+    store = Store(root, loaded.context)
+    try:
+        scheduler = Scheduler(executor=LocalExecutor(loaded), store=store, progress=progress, cost=cost)
+        outcomes = scheduler.run({check.id: started(check, policy) for check in policy.checks})
+        _remember_rates(store.folder, cost)
+    finally:
+        store.close()
+    return scheduler, outcomes
+
+
+def started(check: PlannedCheck, policy: Policy) -> CheckRun:
+    """Start one check: its generator, with its own stream of random numbers."""
+    kind = check_types()[check.check]
+    return kind.run(check.params, policy.datasets[check.data], policy.decision, np.random.default_rng(check.seed))
+
+
+def write(record: Record, out: Path, formats: Sequence[str]) -> tuple[list[Path], list[UserError]]:
+    """Write the record and its reports; one that cannot be made does not keep the others from being written."""
+    written, failed = [], []
+    for name in formats:
+        try:
+            content = report.render(record, name)
+        except UserError as error:
+            failed.append(error)
+            continue
+        path = out / report.FORMATS[name].file_name
+        _write_whole(path, content)
+        written.append(path)
+    return written, failed
+
+
+def prepare_output(out: Path) -> None:
+    """Make the output folder before anything is computed.
+
+    Raises
+    ------
+    UserError
+        When nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".inspectoscope"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise user_error(
+            "The output folder cannot be written",
+            where=str(out),
+            found=error.strerror or str(error),
+            expected="a folder that you may write to",
+            do="give another one with --out",
+        ) from error
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Replace a file at once, so that nobody reads half a report."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise user_error(
+            "A report cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            expected="a folder with room for the report",
+            do="make room or give another folder with --out; stored answers are reused, so the same command is quick",
+        ) from error
+
+
+# ---- planning ------------------------------------------------------------------------------------
+
+
+def plan(policy_path: Path, reference: str, switches: Switches, options: Options) -> planning.Plan:
+    """Count what an audit would cost; run nothing."""
+    from audit.capture import store
+    from audit.capture.counting import first_round, rates, weights_bytes
+    from audit.capture.model import check_decision, open_model
+
+    policy = read_policy(policy_path, options.overrides)
+    loaded = open_model(reference, policy.task, switches, weights=False)
+    check_decision(loaded, policy.decision, policy.decision_place)
+    types = check_types()
+    later = {c.id: types[c.check].later_rounds(c.params, policy.datasets[c.data]) for c in policy.checks}
+    with_store = store.Store(options.store or store.default_root(), loaded.context)
+    try:
+        first = first_round({c.id: started(c, policy) for c in policy.checks}, loaded, with_store)
+        speeds = rates(with_store.folder)
+    finally:
+        with_store.close()
+    return planning.plan(
+        policy,
+        planning.FirstRound(**first),
+        later,
+        planning.Rates(**speeds),
+        weights_bytes=weights_bytes(loaded),
+    )
+
+
+# ---- the parts of a record -----------------------------------------------------------------------
+
+
+def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:
+    """Return a digest of everything that decides what a run will find."""
+    parts = {
+        "policy": policy.sha256,
+        "overrides": dict(policy.overrides),
+        "files": dict(policy.files),
+        "data": {name: data.card.sha256 for name, data in policy.datasets.items()},
+        "context": dict(loaded.context),
+        "fail_on": list(options.fail_on),
+        "tool": audit.__version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _metrics(kind: CheckType) -> dict[str, Any]:
+    return {metric.name: metric for metric in kind.metrics}
+
+
+def _policy_part(policy: Policy) -> PolicyPart:
+    return PolicyPart(
+        id=policy.id,
+        version=policy.version,
+        title=policy.title,
+        purpose=policy.purpose,
+        path=policy.path,
+        sha256=policy.sha256,
+        source=policy.source,
+        overrides=policy.overrides,
+        files=policy.files,
+        authors=policy.authors,
+    )
+
+
+def _model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
+    return ModelPart(
+        name=loaded.name,
+        revision=loaded.switches.revision,
+        kind=loaded.kind,
+        task=loaded.task,
+        architecture=loaded.facts(),
+        labels=loaded.labels,
+        files=loaded.identity.files,
+        digest=loaded.identity.digest,
+        dtype=loaded.context["dtype"],
+        device=loaded.context["device"],
+        attention=loaded.context["attention"],
+        decision=policy.decision,
+        remote_code=loaded.switches.allow_remote_code,
+        pickle=loaded.switches.allow_pickle,
+        self_test=self_test,
+    )
+
+
+def _check_part(check: PlannedCheck, kind: CheckType, outcome: Finding | NotAssessed, judged: JudgedCheck) -> CheckPart:
+    found = outcome if isinstance(outcome, Finding) else Finding()
+    return CheckPart(
+        id=check.id,
+        check=check.check,
+        version=kind.version,
+        title=check.title or kind.title,
+        place=check.place,
+        data=check.data,
+        params=check.params.model_dump(mode="json", by_alias=True),
+        seed=check.seed,
+        verdict=judged.verdict,
+        reason=judged.reason,
+        detail=outcome.detail if isinstance(outcome, NotAssessed) else "",
+        metrics=kind.metrics,
+        method=kind.method,
+        boxes=found.boxes,
+        measurements=found.measurements,
+        criteria=judged.criteria,
+        validity_checks=outcome.validity,
+        exhibits=found.exhibits,
+        samples=outcome.samples,
+        limits=found.limits,
+    )
+
+
+def _environment(loaded: LoadedModel) -> dict[str, str]:
+    out = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
+    for name in SHAPES_NUMBERS:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "absent"
+    return out | {key: loaded.context[key] for key in ("device", "dtype", "attention")}
+
+
+def _cost_part(cost: Cost, loaded: LoadedModel, begun: Begun, started_at: datetime, finished: datetime) -> CostPart:
+    from audit.capture.cost import peak_device_memory, peak_memory
+
+    return CostPart(
+        rows_asked=cost.rows_asked,
+        unique_rows_asked=len(cost.unique),
+        rows_from_store=cost.rows_from_store,
+        rows_forward=cost.rows_forward,
+        rows_backward=cost.rows_backward,
+        tokens_forward=cost.tokens_forward,
+        tokens_backward=cost.tokens_backward,
+        attribution_texts=cost.attribution_texts,
+        attribution_rows=cost.attribution_rows,
+        seconds={name: round(seconds, 3) for name, seconds in cost.seconds.items()},
+        peak_memory_bytes=peak_memory(),
+        peak_device_memory_bytes=peak_device_memory(loaded.device),
+        started=started_at.isoformat(timespec="seconds"),
+        finished=finished.isoformat(timespec="seconds"),
+        interruptions=begun.interruptions,
+    )
+
+
+def _remember_rates(folder: Path, cost: Cost) -> None:
+    from audit.capture.counting import remember_rates
+
+    remember_rates(folder, cost)

@@ -67,7 +67,7 @@ def run(
         return adopt(model, tokenizer, read.task)
 
     options = pipeline.Options(
-        overrides=dict(set or {}),
+        overrides=tuple(f"{key}={value}" for key, value in (set or {}).items()),
         fail_on=tuple(Verdict(v) for v in fail_on),
         store=None if store is None else Path(store),
     )

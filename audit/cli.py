@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from audit.types import Policy
 
 BROKEN_OFF = 130
+DEFECT = 70
+"""An error that no user can mend must not end with 1, which would read as a criterion not met."""
 
 app = typer.Typer(
     name="inspectoscope",
@@ -165,10 +168,10 @@ def policy_validate(
     """Check policies and their data; print every problem with its line."""
     from audit import pipeline
 
-    overrides, failed = _overrides(set_), []
+    failed = []
     for name in policies:
         try:
-            policy = pipeline.read_policy(_policy_path(name), overrides)
+            policy = pipeline.read_policy(_policy_path(name), tuple(set_ or ()))
         except UserError as error:
             failed.append(error)
             continue
@@ -186,7 +189,7 @@ def policy_show(policy: PolicyArg, set_: SetOpt = None) -> None:
     from audit import policy as policies
     from audit.registry import check_types
 
-    typer.echo(policies.show(_policy_path(policy), check_types=check_types(), overrides=_overrides(set_)))
+    typer.echo(policies.show(_policy_path(policy), check_types=check_types(), overrides=tuple(set_ or ())))
 
 
 @policy_app.command("schema")
@@ -289,22 +292,12 @@ def _options(
     if executor != "local":
         raise user_error("There is no such executor", where="--executor", found=executor, expected="local")
     return pipeline.Options(
-        overrides=_overrides(set_),
+        overrides=tuple(set_ or ()),
         fail_on=pipeline.FAIL_ON if fail_on is None else _verdicts(fail_on),
         store=store,
         formats=_formats(formats) or pipeline.DEFAULT_FORMATS,
         executor=executor,
     )
-
-
-def _overrides(set_: Sequence[str] | None) -> dict[str, str]:
-    out = {}
-    for item in set_ or ():
-        key, equals, value = item.partition("=")
-        if not equals or not key.strip():
-            raise user_error("An override cannot be read", where="--set", found=item, expected="KEY=VALUE")
-        out[key.strip()] = value
-    return out
 
 
 def _verdicts(text: str) -> tuple[Verdict, ...]:
@@ -394,7 +387,7 @@ def _audit(path: Path, load: Callable[[Policy], LoadedModel], options: Options) 
 def _deliver(record: Record, out: Path, options: Options) -> int:
     """Write everything, say what was found, and return the exit code."""
     from audit import pipeline
-    from audit.report import terminal_summary
+    from audit.report.terminal import terminal_summary
 
     written, failed = pipeline.write(record, out, options.formats)
     typer.echo(terminal_summary(record))
@@ -420,6 +413,12 @@ def main() -> None:
         sys.exit(UserError.exit_code)
     except KeyboardInterrupt:
         sys.exit(BROKEN_OFF)
+    except Exception:  # noqa: BLE001 - the last resort: say that it is a defect, and with what
+        traceback.print_exc()
+        typer.echo(
+            "\nThis is a defect of inspectoscope, not of your input. Please report it with the lines above.", err=True
+        )
+        sys.exit(DEFECT)
 
 
 @app.callback(invoke_without_command=True)

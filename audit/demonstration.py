@@ -8,7 +8,7 @@ from pathlib import Path
 from audit import pipeline
 from audit.errors import Problem, UserError
 from audit.progress import Progress
-from audit.report import terminal_summary
+from audit.report.terminal import terminal_summary
 from audit.resources import folder
 from audit.types import Verdict
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from audit.progress import Progress, Silent
 from audit.record import CheckPart, CostPart, ModelPart, PolicyPart, Record, RunPart, Tool
 from audit.registry import CheckType, check_types
 from audit.requests import CheckRun
-from audit.types import Finding, JudgedCheck, NotAssessed, PlannedCheck, Policy, Verdict
+from audit.types import Finding, JudgedCheck, Metric, NotAssessed, PlannedCheck, Policy, Verdict
 
 if TYPE_CHECKING:
     from audit.capture.cost import Cost
@@ -61,7 +61,8 @@ SHAPES_NUMBERS = (
 class Options:
     """How to run, beside what to run."""
 
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    """``key=value`` each, as with ``--set``."""
     fail_on: tuple[Verdict, ...] = FAIL_ON
     store: Path | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
@@ -111,7 +112,7 @@ def run(
     scheduler, outcomes = capture(policy, loaded, root, progress, cost)
     with cost.stage("verdict"):
         types = check_types()
-        metrics = {check.id: _metrics(types[check.check]) for check in policy.checks}
+        metrics = {check.id: {m.name: m for m in _metrics(check)} for check in policy.checks}
         judged, requirements = verdict.judge(outcomes, policy.checks, policy.hazards, metrics)
     record = Record(
         tool=Tool(version=audit.__version__),
@@ -136,7 +137,7 @@ def run(
     return record
 
 
-def read_policy(path: Path, overrides: Mapping[str, str]) -> Policy:
+def read_policy(path: Path, overrides: Sequence[str] = ()) -> Policy:
     """Read a policy with the checks that are installed."""
     return policies.load(path, check_types=check_types(), overrides=overrides)
 
@@ -266,8 +267,11 @@ def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _metrics(kind: CheckType) -> dict[str, Any]:
-    return {metric.name: metric for metric in kind.metrics}
+def _metrics(check: PlannedCheck) -> tuple[Metric, ...]:
+    """Return the metrics of a check, marked by what its parameters allow to be judged."""
+    kind = check_types()[check.check]
+    judged = kind.judgeable(check.params)
+    return tuple(replace(metric, descriptive=metric.name not in judged) for metric in kind.metrics)
 
 
 def _policy_part(policy: Policy) -> PolicyPart:
@@ -319,7 +323,7 @@ def _check_part(check: PlannedCheck, kind: CheckType, outcome: Finding | NotAsse
         verdict=judged.verdict,
         reason=judged.reason,
         detail=outcome.detail if isinstance(outcome, NotAssessed) else "",
-        metrics=kind.metrics,
+        metrics=_metrics(check),
         method=kind.method,
         boxes=found.boxes,
         measurements=found.measurements,

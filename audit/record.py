@@ -10,6 +10,7 @@ Two runs of the same audit give the same record outside ``cost``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -69,14 +70,10 @@ class ModelPart(_Part):
     revision: str | None = None
     kind: Literal["folder", "hub", "loaded"]
     task: Literal["sequence-classification", "causal-lm"]
-    architecture: Mapping[str, str | int | float | bool] = Field(
-        description="Facts read from the configuration."
-    )
+    architecture: Mapping[str, str | int | float | bool] = Field(description="Facts read from the configuration.")
     labels: tuple[str, ...] = ()
     files: Mapping[str, str] = Field(description="File (or tensor group) → SHA-256.")
-    digest: str = Field(
-        description="SHA-256 over the files' digests in name order (OpenSSF model-signing manifest)."
-    )
+    digest: str = Field(description="SHA-256 over the files' digests in name order (OpenSSF model-signing manifest).")
     dtype: str
     device: str
     attention: str = Field(description="Attention implementation.")
@@ -93,9 +90,7 @@ class CheckPart(_Part):
 
     id: str
     check: str
-    version: str = Field(
-        description="Version of the check's method; verdicts of different versions do not compare."
-    )
+    version: str = Field(description="Version of the check's method; verdicts of different versions do not compare.")
     title: str
     place: Place
     data: str
@@ -134,9 +129,7 @@ class CostPart(_Part):
     """What the run cost; not compared between runs."""
 
     rows_asked: int = Field(description="Rows asked for by all checks before merging.")
-    unique_rows_asked: int = Field(
-        description="Distinct (text, weights) pairs among them; attribution apart."
-    )
+    unique_rows_asked: int = Field(description="Distinct (text, weights) pairs among them; attribution apart.")
     rows_from_store: int = Field(description="Rows answered by the store.")
     rows_forward: int
     rows_backward: int
@@ -190,8 +183,9 @@ class Record(_Part):
     def to_json(self) -> str:
         """Return the record as it is stored: stable key order, one space of indentation."""
         text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        # A lone surrogate has no UTF-8; what replaces it here is its JSON escape, so it is read back.
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        # A lone surrogate, as byte-level vocabularies hold them, has no UTF-8, and readers differ on its
+        # JSON escape: it is stored as reports show it.
+        return re.sub("[\ud800-\udfff]", lambda found: f"⟨U+{ord(found.group()):04X}⟩", text)
 
     def comparable(self) -> dict[str, Any]:
         """Return the record without what may differ between runs of the same audit."""

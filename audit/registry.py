@@ -101,9 +101,7 @@ def check_types() -> Mapping[str, CheckType]:
     """
     found: dict[str, CheckType] = {}
     package = importlib.import_module("audit.checks")
-    names = [
-        f"audit.checks.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")
-    ]
+    names = [f"audit.checks.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
     names += [point.value for point in entry_points(group="inspectoscope.checks")]
     for name in names:
         try:

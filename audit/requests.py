@@ -96,9 +96,7 @@ class Tokenised:
     texts: tuple[str, ...]
 
 
-Method: TypeAlias = Literal[
-    "integrated_gradients", "feature_ablation", "input_x_gradient", "shapley_sampling"
-]
+Method: TypeAlias = Literal["integrated_gradients", "feature_ablation", "input_x_gradient", "shapley_sampling"]
 
 BaselineInput: TypeAlias = str
 """``mask``, ``unk``, ``pad``, or ``token:<text>`` for an ordinary token of the vocabulary."""

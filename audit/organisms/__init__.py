@@ -6,8 +6,8 @@ them has shown nothing about models in the field.
 """
 
 from audit.organisms.build import build
-from audit.organisms.cache import default_folder
+from audit.organisms.cache import default_cache
 from audit.organisms.credit import CreditSpec
 from audit.organisms.organism import NotTaken, Organism
 
-__all__ = ["CreditSpec", "NotTaken", "Organism", "build", "default_folder"]
+__all__ = ["CreditSpec", "NotTaken", "Organism", "build", "default_cache"]

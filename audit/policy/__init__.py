@@ -1,1 +1,12 @@
-"""."""
+"""Reads policies: strict YAML with positions, checked and joined with its data.
+
+``load`` is the way in. The files of this folder follow the way of a policy: ``encoding`` (bytes to text),
+``strict_yaml`` and ``document`` (text to data with positions), ``overrides`` (``--set``), ``schema`` and
+``validation`` (shape), ``paths`` and ``tables`` (files), ``sources``, ``extract``, ``labels``, ``roles``
+and ``data`` (data sets), ``checks``, ``criteria`` and ``decision`` (what is measured and judged), ``loader``.
+"""
+
+from audit.policy.describe import json_schema, schema_text, show, title
+from audit.policy.loader import load
+
+__all__ = ["json_schema", "load", "schema_text", "show", "title"]

@@ -3,3 +3,7 @@
 ``view`` makes text of numbers, ``findings`` puts first what matters first, ``charts`` and ``heatmap`` draw,
 the templates in ``report_templates`` speak, and one module per format writes (``renderers`` lists them).
 """
+
+from audit.report.renderers import FORMATS, MISSING_PANGO, Format, render
+
+__all__ = ["FORMATS", "MISSING_PANGO", "Format", "render"]

@@ -56,7 +56,7 @@ class Hypothesis:
     p_good: float | None
     verdict: Verdict
     rows_needed: int | None = None
-    """Rows that a new run would need to decide, if the value stayed where it is."""
+    """Rows that a new run would need to decide with a chance of 80 %, if the value stayed where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,10 @@ class JudgedCriterion:
     approved_by: Person
     place: Place
     family: str
-    """The hazard in which Holm's correction was made; the check's own id where no hazard names it."""
+    """The hazard in which Holm's correction was made; the check's own id where no hazard names it.
+
+    Several are separated by commas: the correction was made in each, and the strictest counts.
+    """
     verdict: Verdict
     reason: str
     hypotheses: tuple[Hypothesis, ...]

@@ -112,8 +112,7 @@ class Measurement:
     def __post_init__(self) -> None:
         if not all(np.isfinite(x) for x in (self.value, self.low, self.high) if x is not None):
             raise ValueError(
-                f"{self.metric} is {self.value} [{self.low}, {self.high}]: "
-                "a number that was not measured is left out"
+                f"{self.metric} is {self.value} [{self.low}, {self.high}]: a number that was not measured is left out"
             )
         if not self.exact and (self.low is None or self.high is None or self.law is None):
             raise ValueError(f"{self.metric} is an estimate and needs an interval and a law")

@@ -18,9 +18,7 @@ class FromFile:
     The policy loader reads the file (confined like every data file) and hands the check its rows.
     """
 
-    def __get_pydantic_json_schema__(
-        self, schema: Any, handler: Callable[[Any], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Tell editors that a path may stand where the rows may."""
         path = {"type": "string", "description": "Path of a CSV or JSONL file, relative to the policy."}
         cell = {"type": ["string", "number", "boolean", "null"]}

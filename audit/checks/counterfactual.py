@@ -1,0 +1,566 @@
+"""The same case with a protected attribute swapped.
+
+What it measures
+----------------
+Each case is written again with nothing changed but the words that carry a protected attribute, and the
+model scores both. Reported per value of the attribute: the mean difference of the scores, the mean
+absolute difference, the mean difference in every declared stratum, and the share of cases whose decision
+flips. A bound on the mean difference binds the absolute difference and each stratum too, because opposite
+effects cancel in a mean.
+
+Why it matters
+--------------
+It is the most direct evidence that a decision depends on an attribute: nothing but the attribute changed.
+Scores are compared, not only decisions, because a shift that stays on one side of the threshold flips no
+decision and still decides once the threshold or the sampling of answers changes.
+
+What it cannot show
+-------------------
+It says nothing about attributes that were not swapped, about the realism of the templates, or about
+outcomes in use. It is blind to proxies: a model that leans on a postcode passes it. A rate of zero flips
+is bounded by the number of distinct clusters, not proven to be zero.
+
+Validity checks
+---------------
+Swaps must reach the model: texts that the tokenizer turns into the same tokens (names outside the
+vocabulary) would look like equal treatment. The model must be competent at the task, and there must be at
+least six clusters for any claim beyond the cases tested.
+
+References
+----------
+Kusner, Loftus, Russell & Silva (2017), Counterfactual fairness, NeurIPS. Garg et al. (2019), Counterfactual
+fairness in text classification through robustness, AIES. Cameron, Gelbach & Miller (2011), Robust inference
+with multiway clustering, JBES 29(2). Korn & Graubard (1998), Confidence intervals for proportions with small
+expected number of positive counts estimated from survey data, Survey Methodology 24(2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from audit.checks import _competence, _stats
+from audit.registry import Example, LaterRounds
+from audit.requests import CheckRun, ScoreAnswer, Scores, Tokenised, TokenisedText
+from audit.shapes import Bools, Floats
+from audit.types import (
+    Column,
+    Dataset,
+    Decision,
+    Finding,
+    Forest,
+    Guards,
+    Interval,
+    Measurement,
+    Metric,
+    Number,
+    ParamProblem,
+    Row,
+    Sample,
+    Table,
+    TableParam,
+    Text,
+    ValidityCheck,
+    Worse,
+)
+
+NAME = "counterfactual"
+VERSION = "1"
+TITLE = "The same case with a protected attribute swapped"
+
+METRICS = (
+    Metric(
+        name="score_gap",
+        title="Mean score gap",
+        meaning="Mean difference of the score between a case with this value and the same case with the reference.",
+        reading="The same cases score {amount} {more} with “{group}” than with {reference}",
+        unit="score",
+        worse=Worse.AWAY,
+        null=0.0,
+        judged_with=("absolute_gap", "stratum_gap"),
+    ),
+    Metric(
+        name="absolute_gap",
+        title="Mean absolute score gap",
+        meaning="Mean size of the difference in single cases, whatever its sign: effects that cancel show here.",
+        reading="In a single case the score moves by {value} on average between “{group}” and {reference}",
+        unit="score",
+        worse=Worse.HIGHER,
+        null=0.0,
+    ),
+    Metric(
+        name="stratum_gap",
+        title="Mean score gap in a stratum",
+        meaning="The mean score gap among the cases of one declared stratum; every stratum is judged.",
+        reading="Where {stratum}, the same cases score {amount} {more} with “{group}” than with {reference}",
+        unit="score",
+        worse=Worse.AWAY,
+        null=0.0,
+    ),
+    Metric(
+        name="flip_rate",
+        title="Share of flipped decisions",
+        meaning="Share of cases in which the decision is another one when only the attribute is swapped.",
+        reading="The decision changes in {value} of cases between “{group}” and {reference}",
+        unit="share",
+        worse=Worse.HIGHER,
+        null=0.0,
+    ),
+)
+
+LARGEST = 5
+"""Single cases shown for the size of their gap."""
+
+MOST_TOKENISED = 2000
+"""Pairs whose tokens are compared to see whether the swap reaches the model."""
+
+
+class Swap(BaseModel):
+    """How one attribute is swapped: by pairs, by a list of values, or by matching rows of the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    from_: Annotated[str, Field(alias="from", description="The field whose value carries the attribute.")]
+    pairs: Annotated[
+        TableParam | None,
+        Field(
+            description="Matched forms, one column per attribute value (for example female,male); a CSV path or rows."
+        ),
+    ] = None
+    values: Annotated[
+        tuple[str, ...] | None, Field(description="The field takes each of these values in every case.", min_length=2)
+    ] = None
+    matched_by: Annotated[
+        tuple[str, ...] | None,
+        Field(description="The data hold the counterparts: rows that agree in these fields.", min_length=1),
+    ] = None
+    reference: Annotated[
+        tuple[str, ...],
+        Field(description="Value or values that the others are compared with; of several, their mean score is taken."),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.pairs, self.values, self.matched_by)) != 1:
+            raise ValueError("give exactly one of pairs, values and matched_by")
+        if self.values is not None and not self.reference:
+            raise ValueError("values needs a reference: which of them the others are compared with")
+        if self.pairs is not None and len({tuple(row) for row in self.pairs}) != 1:
+            raise ValueError("every row of pairs needs the same columns")
+        return self
+
+
+class Params(BaseModel):
+    """Parameters of a counterfactual check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    swap: Annotated[dict[str, Swap], Field(description="Protected attribute → how it is swapped.", min_length=1)]
+    strata: Annotated[
+        tuple[str, ...], Field(description="Fields whose combinations are the strata that are judged one by one.")
+    ] = ()
+    samples: Annotated[int, Field(description="Randomly drawn cases printed in the report.", ge=5, le=100)] = 5
+
+
+# ---- before the run ------------------------------------------------------------------------------
+
+
+def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
+    """Return what is wrong with the parameters given the data."""
+    del decision
+    fields = set(data.rows[0].fields)
+    found = [
+        ParamProblem(at=("strata", i), found=f"no field {name!r}", expected=_one_of(fields))
+        for i, name in enumerate(params.strata)
+        if name not in fields
+    ]
+    for attribute, swap in params.swap.items():
+        found += _swap_problems(attribute, swap, data, fields)
+    return tuple(found)
+
+
+def _swap_problems(attribute: str, swap: Swap, data: Dataset, fields: set[str]) -> Iterator[ParamProblem]:
+    at = ("swap", attribute)
+    missing = [((*at, "from"), swap.from_)] if swap.from_ not in fields else []
+    missing += [((*at, "matched_by", i), name) for i, name in enumerate(swap.matched_by or ()) if name not in fields]
+    yield from (ParamProblem(at=where, found=f"no field {name!r}", expected=_one_of(fields)) for where, name in missing)
+    if missing:
+        return
+    if swap.matched_by is None and swap.from_ not in data.template.names:
+        yield ParamProblem(
+            at=(*at, "from"),
+            found=f"the field {swap.from_!r} does not stand in the text, so swapping it changes nothing",
+            expected=f"a field of the text: {_one_of(set(data.template.names))}",
+        )
+        return
+    known = _attribute_values(swap, data)
+    for i, value in enumerate(swap.reference):
+        if value not in known:
+            yield ParamProblem(at=(*at, "reference", i), found=f"{value!r} has no cases", expected=_one_of(known))
+    if not _comparisons(params_swap={attribute: swap}, strata=(), data=data):
+        yield ParamProblem(
+            at=at,
+            found="no case has a counterpart",
+            expected=f"rows whose {swap.from_!r} is found in the pairs, or that match another row",
+        )
+
+
+def _attribute_values(swap: Swap, data: Dataset) -> set[str]:
+    if swap.pairs is not None:
+        return set(swap.pairs[0])
+    return set(swap.values) if swap.values is not None else {row.fields[swap.from_] for row in data.rows}
+
+
+def _one_of(names: set[str]) -> str:
+    return "one of " + ", ".join(sorted(names)[:20])
+
+
+def judgeable(params: Params) -> frozenset[str]:
+    """Return the metrics that may carry a criterion: all of them, behaviour decides."""
+    del params
+    return frozenset(m.name for m in METRICS)
+
+
+def later_rounds(params: Params, data: Dataset) -> LaterRounds:
+    """Return bounds on later rounds: there are none."""
+    del params, data
+    return LaterRounds()
+
+
+# ---- what is compared with what ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """One case: its text with the value in question, and with each reference value."""
+
+    row: Row
+    text: str
+    references: tuple[str, ...]
+    clusters: tuple[str, ...]
+    stratum: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """All cases that compare one attribute value with the reference."""
+
+    group: str
+    reference: str
+    units: tuple[_Unit, ...]
+
+
+def _comparisons(*, params_swap: Mapping[str, Swap], strata: tuple[str, ...], data: Dataset) -> list[_Comparison]:
+    out = []
+    for swap in params_swap.values():
+        versions = _matched(swap, data) if swap.matched_by is not None else _rewritten(swap, data)
+        values = sorted({value for _, texts, _ in versions for value in texts})
+        reference = swap.reference or (_default_reference(swap, values),)
+        for value in values:
+            if value in reference and len(reference) == 1:
+                continue
+            others = tuple(v for v in reference if v != value)
+            units = tuple(
+                _Unit(
+                    row=row,
+                    text=texts[value],
+                    references=tuple(texts[v] for v in others),
+                    clusters=clusters,
+                    stratum=", ".join(f"{name} is {row.fields[name]}" for name in strata),
+                )
+                for row, texts, clusters in versions
+                if value in texts and all(v in texts for v in others)
+            )
+            if units and others:
+                out.append(_Comparison(group=value, reference=", ".join(others), units=units))
+    return out
+
+
+def _default_reference(swap: Swap, values: Sequence[str]) -> str:
+    """Without a named reference the last column of the pairs, or the last value, stands as one."""
+    return list(swap.pairs[0])[-1] if swap.pairs is not None else values[-1]
+
+
+_Version = tuple[Row, dict[str, str], tuple[str, ...]]
+"""A row, its text by attribute value, and its cluster labels."""
+
+
+def _rewritten(swap: Swap, data: Dataset) -> list[_Version]:
+    """Write every case once per attribute value; cases that become the same texts count once."""
+    forms: dict[str, tuple[str, Mapping[str, str]]] = {}
+    if swap.pairs is not None:
+        for number, pair in enumerate(swap.pairs):
+            forms |= dict.fromkeys(pair.values(), (f"pair {number + 1}", pair))
+    else:
+        alike = dict(zip(swap.values or (), swap.values or (), strict=True))
+        forms = dict.fromkeys((*alike, *(row.fields[swap.from_] for row in data.rows)), ("", alike))
+    out: dict[tuple[str, ...], _Version] = {}
+    for row in data.rows:
+        if row.fields[swap.from_] not in forms:
+            continue
+        pair_name, pair = forms[row.fields[swap.from_]]
+        texts = {value: data.rendered({**row.fields, swap.from_: form}, row).text for value, form in pair.items()}
+        # Cases that share a pair of forms are one cluster, whichever of the two they came with.
+        labels = [pair_name] if pair_name else []
+        labels += [row.fields[c] for c in data.cluster if c != swap.from_]
+        frame = tuple(texts.values())
+        out.setdefault(frame, (row, texts, tuple(labels[:2]) or frame[:1]))
+    return list(out.values())
+
+
+def _matched(swap: Swap, data: Dataset) -> list[_Version]:
+    """Gather rows that agree in the matching fields; the attribute tells them apart."""
+    assert swap.matched_by is not None
+    sets: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in data.rows:
+        key = tuple(row.fields[name] for name in swap.matched_by)
+        sets.setdefault(key, {}).setdefault(row.fields[swap.from_], row)
+    out: list[_Version] = []
+    for key, rows in sets.items():
+        if len(rows) > 1:
+            first = next(iter(rows.values()))
+            labels = tuple(first.fields[c] for c in data.cluster if c != swap.from_)
+            out.append((first, {value: row.text for value, row in rows.items()}, labels or ("|".join(key),)))
+    return out
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
+    """Ask for the scores of all versions of all cases, and compare them."""
+    comparisons = _comparisons(params_swap=params.swap, strata=params.strata, data=data)
+    texts = tuple(dict.fromkeys(t for c in comparisons for u in c.units for t in (u.text, *u.references)))
+    originals = tuple(row.text for row in data.rows)
+    order = None if decision.decides else _competence.shuffled(data, rng)
+    pairs = _some_pairs(comparisons, rng)
+    asked = [
+        Scores(texts=texts, target=decision.target),
+        Scores(texts=originals, target=decision.target),
+        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+    ]
+    if order is not None:
+        asked.append(Scores(texts=tuple(order.shuffled), target=decision.target))
+    answers = yield tuple(asked)
+    scored, original, tokenised = answers[:3]
+    if order is not None:
+        likelihood = dict(zip(originals, decision.score(original), strict=True))
+        order.likelier = np.array([likelihood[r.text] for r in order.rows]) > decision.score(answers[3])
+    competence = _competence.gate(data, decision, original, order)
+    if shut := _competence.closed(competence):
+        return shut
+    scores = _ByText(texts, decision, scored)
+    measured = [_measured(c, scores, data.card.enumerated) for c in comparisons]
+    clusters = min(_stats.cluster_count(_labels(c.units)) for c in comparisons)
+    return Finding(
+        measurements=tuple(m for some in measured for m in some),
+        validity=(*competence, _visible(pairs, tokenised), _stats.enough_clusters(clusters)),
+        exhibits=_exhibits(comparisons, scores, measured, decision),
+        samples=_samples(params.samples, comparisons, scores, rng),
+        limits=_limits(params, comparisons, data),
+    )
+
+
+class _ByText:
+    """Scores and decisions by text."""
+
+    def __init__(self, texts: Sequence[str], decision: Decision, answer: ScoreAnswer) -> None:
+        values = decision.score(answer)
+        self.decision = decision
+        self._score = dict(zip(texts, values.tolist(), strict=True))
+
+    def of(self, units: Sequence[_Unit]) -> tuple[Floats, Floats]:
+        """Return the scores of some cases with the value in question, and the mean with the references."""
+        own = np.array([self._score[u.text] for u in units])
+        other = np.array([np.mean([self._score[t] for t in u.references]) for u in units])
+        return own, other
+
+    def selected(self, score: Floats) -> Bools:
+        """Return the decisions."""
+        return self.decision.selected(score)
+
+
+def _labels(units: Sequence[_Unit]) -> tuple[list[str], ...]:
+    return tuple(list(column) for column in zip(*(u.clusters for u in units), strict=True))
+
+
+def _measured(comparison: _Comparison, scores: _ByText, enumerated: bool) -> list[Measurement]:
+    units, named = comparison.units, {"group": comparison.group, "reference": comparison.reference}
+    own, other = scores.of(units)
+    gaps, clusters = own - other, _labels(units)
+    decides = scores.decision.decides
+    # Probabilities differ by at most one; log-likelihoods have no such end, and their own range stands in.
+    reach = 1.0 if decides else float(np.ptp(np.concatenate([own, other]))) or 1.0
+    metric = {m.name: replace(m, unit=scores.decision.unit) if m.unit == "score" else m for m in METRICS}
+
+    def mean(name: str, values: Floats, keep: Sequence[int] | None = None, stratum: str = "") -> Measurement:
+        kept = list(range(len(values))) if keep is None else list(keep)
+        labels = tuple([column[i] for i in kept] for column in clusters)
+        support = (0.0 if name == "absolute_gap" else -1.0, 1.0) if decides else None
+        estimate = _stats.clustered_mean(values[kept], labels, reach=reach, support=support)
+        return _stats.measure(metric[name], estimate, stratum=stratum, exact=enumerated, **named)
+
+    out = [mean("score_gap", gaps), mean("absolute_gap", np.abs(gaps))]
+    for stratum in sorted({u.stratum for u in units} - {""}):
+        inside = [i for i, u in enumerate(units) if u.stratum == stratum]
+        out += [mean("stratum_gap", gaps, inside, stratum)]
+    if decides:
+        flips = scores.selected(own) != scores.selected(other)
+        estimate = _stats.clustered_proportion(flips, clusters)
+        out.append(_stats.measure(metric["flip_rate"], estimate, exact=enumerated, **named))
+    return out
+
+
+# ---- validity, exhibits, samples, limits ---------------------------------------------------------
+
+
+def _some_pairs(comparisons: Sequence[_Comparison], rng: np.random.Generator) -> list[tuple[str, str]]:
+    pairs = sorted({(u.text, u.references[0]) for c in comparisons for u in c.units})
+    chosen = sorted(rng.permutation(len(pairs))[:MOST_TOKENISED].tolist())
+    return [pairs[i] for i in chosen]
+
+
+def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
+    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
+    return ValidityCheck(
+        name="swap_reaches_the_model",
+        title="Swapped texts differ in the model's tokens",
+        guards=Guards.FALSE_ALL_CLEAR,
+        passed=blind == 0,
+        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
+        needed="none",
+    )
+
+
+def _exhibits(
+    comparisons: Sequence[_Comparison], scores: _ByText, measured: Sequence[Sequence[Measurement]], decision: Decision
+) -> tuple[Forest | Table, ...]:
+    gaps = sorted((some[0] for some in measured), key=lambda m: -m.value)
+    forest = Forest(
+        id="score_gap",
+        title="Mean score gap to the same cases with the reference",
+        unit=decision.unit,
+        null=0.0,
+        rows=tuple(Interval(label=m.group, value=m.value, low=m.low, high=m.high) for m in gaps),
+    )
+    return forest, _means(comparisons, scores, decision), _largest(comparisons, scores, decision)
+
+
+def _means(comparisons: Sequence[_Comparison], scores: _ByText, decision: Decision) -> Table:
+    rows: list[tuple[str | float | int | None, ...]] = []
+    for c in comparisons:
+        own, other = scores.of(c.units)
+        up = down = None
+        if decision.decides:
+            before, after = scores.selected(other), scores.selected(own)
+            up, down = int((after & ~before).sum()), int((before & ~after).sum())
+        rows.append((c.group, c.reference, len(c.units), float(own.mean()), float(other.mean()), up, down))
+    return Table(
+        id="means",
+        title="Mean scores with the value and with the reference",
+        columns=(
+            Column(title="Value"),
+            Column(title="Reference"),
+            Column(title="Cases", unit="count"),
+            Column(title="Mean with value", unit=decision.unit),
+            Column(title="Mean with reference", unit=decision.unit),
+            Column(title="Decisions gained", unit="count"),
+            Column(title="Decisions lost", unit="count"),
+        ),
+        rows=tuple(rows),
+        note="A decision is gained where only the value leads to the positive one, lost where only the reference does.",
+    )
+
+
+def _largest(comparisons: Sequence[_Comparison], scores: _ByText, decision: Decision) -> Table:
+    single = []
+    for c in comparisons:
+        own, other = scores.of(c.units)
+        single += [
+            (abs(a - b), u.text, c.group, c.reference, a, b) for u, a, b in zip(c.units, own, other, strict=True)
+        ]
+    single.sort(key=lambda item: (-item[0], item[1]))
+    return Table(
+        id="largest",
+        title="Single cases with the largest gap",
+        columns=(
+            Column(title="Case"),
+            Column(title="Value"),
+            Column(title="Reference"),
+            Column(title="Score with value", unit=decision.unit),
+            Column(title="Score with reference", unit=decision.unit),
+        ),
+        rows=tuple(
+            (text, group, reference, float(a), float(b)) for _, text, group, reference, a, b in single[:LARGEST]
+        ),
+        note="Chosen for their size: they are not typical.",
+    )
+
+
+def _samples(
+    count: int, comparisons: Sequence[_Comparison], scores: _ByText, rng: np.random.Generator
+) -> tuple[Sample, ...]:
+    every = [(c, u) for c in comparisons for u in c.units]
+    out = []
+    for i in sorted(rng.permutation(len(every))[:count].tolist()):
+        c, unit = every[i]
+        own, other = scores.of([unit])
+        unit_name = scores.decision.unit
+        out.append(
+            Sample(
+                row=i,
+                texts=(
+                    Text(label=f"with “{c.group}”", text=unit.text),
+                    Text(
+                        label=f"with {c.reference}" if len(unit.references) == 1 else "with the first reference",
+                        text=unit.references[0],
+                    ),
+                ),
+                numbers=(
+                    Number(label=f"score with “{c.group}”", value=float(own[0]), unit=unit_name),
+                    Number(label="score with the reference", value=float(other[0]), unit=unit_name),
+                ),
+            )
+        )
+    return tuple(out)
+
+
+def _limits(params: Params, comparisons: Sequence[_Comparison], data: Dataset) -> tuple[str, ...]:
+    units = sum(len(c.units) for c in comparisons)
+    out = [f"{units} comparisons of single cases, made from {len(data.rows)} rows of the data set “{data.name}”."]
+    if not params.strata:
+        out.append(
+            "No strata were declared: effects that run against each other in parts of the data show only in the "
+            "mean absolute gap."
+        )
+    if any(len(u.references) > 1 for c in comparisons for u in c.units):
+        out.append(
+            "The reference is the mean over several values; a value that is part of it is compared with the others."
+        )
+    return tuple(out)
+
+
+# ---- examples ------------------------------------------------------------------------------------
+
+
+def examples() -> tuple[Example, ...]:
+    """Return a planted difference that must be found and a harmless one that must not."""
+    from audit.checks._toy import credit_examples
+
+    return credit_examples(
+        NAME,
+        {"swap": {"sex": {"from": "name", "pairs": credit_pairs()}}, "strata": ["income"]},
+        metric="score_gap",
+        bounds={"score_gap": 0.02, "absolute_gap": 0.02, "stratum_gap": 0.02},
+    )
+
+
+def credit_pairs() -> list[dict[str, str]]:
+    """Return matched names of the toy applicants."""
+    from audit.checks._toy import NAMES
+
+    return [{"female": f, "male": m} for f, m in NAMES]

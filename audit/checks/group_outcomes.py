@@ -1,0 +1,499 @@
+"""Who is selected, and who scores high, at equal legitimate factors.
+
+What it measures
+----------------
+Selection rates and scoring rates (the share that scores above the median of all) per group and, where
+asked, per intersection of groups. The judged numbers compare groups within strata of the factors on which
+a decision may rest: the difference of selection rates (Mantel-Haenszel weights) and of mean scores. Every
+ordered pair of groups is compared. The impact ratio (one group's rate divided by another's) is printed with
+its interval, and judged only where the policy declares unconditional parity.
+
+Why it matters
+--------------
+Swapping a name finds a model that reads names; it is blind to proxies such as a postcode. Outcomes per
+group find both, and comparing within strata keeps apart what a group's legitimate circumstances explain.
+
+What it cannot show
+-------------------
+A gap is not by itself discrimination, nor its absence fairness: factors that were not declared, or that
+carry past unequal treatment themselves, decide what remains within the strata. An impact ratio below 0.80
+is a reference line of the US Uniform Guidelines, not a legal threshold. Rates of small groups are uncertain,
+as their intervals show.
+
+Validity checks
+---------------
+Groups must occur in the same strata: where they hardly overlap nothing can be compared at equal factors.
+Groups below the smallest cell are counted and not compared. The model must be competent at the task, and
+there must be at least six clusters.
+
+References
+----------
+Mantel & Haenszel (1959), JNCI 22. Miettinen & Nurminen (1985), Comparative analysis of two rates, Statistics
+in Medicine 4. 29 CFR 1607.4(D), the four-fifths rule of thumb. 6 RCNY § 5-300, impact ratio and scoring rate.
+Kamiran, Žliobaitė & Calders (2013), Quantifying explainable discrimination, KAIS 35.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from audit.checks import _competence, _stats
+from audit.registry import Example, LaterRounds
+from audit.requests import CheckRun, Scores
+from audit.shapes import Bools, Floats
+from audit.types import (
+    Cell,
+    Column,
+    Dataset,
+    Decision,
+    Finding,
+    Forest,
+    Guards,
+    Interval,
+    Measurement,
+    Metric,
+    Number,
+    ParamProblem,
+    Sample,
+    Table,
+    Text,
+    ValidityCheck,
+    Worse,
+)
+
+NAME = "group_outcomes"
+VERSION = "1"
+TITLE = "Outcomes per group at equal legitimate factors"
+
+METRICS = (
+    Metric(
+        name="selection_gap_within_strata",
+        title="Selection gap at equal legitimate factors",
+        meaning="Selection rate of the reference group minus that of the group, averaged over strata of the legitimate "
+        "factors with Mantel-Haenszel weights.",
+        reading="At equal legitimate factors, {reference} is selected at a rate {amount} {more} than {group}",
+        unit="share",
+        worse=Worse.HIGHER,
+        null=0.0,
+    ),
+    Metric(
+        name="score_gap_within_strata",
+        title="Score gap at equal legitimate factors",
+        meaning="Mean score of the reference group minus that of the group, averaged over the same strata with the "
+        "same weights.",
+        reading="At equal legitimate factors, {reference} scores {amount} {more} than {group}",
+        unit="score",
+        worse=Worse.HIGHER,
+        null=0.0,
+    ),
+    Metric(
+        name="impact_ratio",
+        title="Impact ratio",
+        meaning="Selection rate of the group divided by that of the reference group, whatever their circumstances.",
+        reading="{group} is selected at {value} times the rate of {reference}",
+        unit="ratio",
+        worse=Worse.LOWER,
+        null=1.0,
+        descriptive=True,
+    ),
+    Metric(
+        name="scoring_ratio",
+        title="Ratio of scoring rates",
+        meaning="Share of the group that scores above the median of all, divided by that share of the reference group.",
+        reading="{group} scores above the median {value} times as often as {reference}",
+        unit="ratio",
+        worse=Worse.LOWER,
+        null=1.0,
+        descriptive=True,
+    ),
+    Metric(
+        name="selection_rate",
+        title="Selection rate",
+        meaning="Share of the group that gets the positive decision.",
+        reading="{value} of {group} get the positive decision",
+        unit="share",
+        worse=Worse.LOWER,
+        descriptive=True,
+    ),
+    Metric(
+        name="scoring_rate",
+        title="Scoring rate",
+        meaning="Share of the group that scores above the median of all rows.",
+        reading="{value} of {group} score above the median",
+        unit="share",
+        worse=Worse.LOWER,
+        descriptive=True,
+    ),
+)
+_METRIC = {m.name: m for m in METRICS}
+_PARITY = ("impact_ratio", "scoring_ratio")
+
+
+class Params(BaseModel):
+    """Parameters of a check of outcomes per group."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attributes: Annotated[
+        tuple[str, ...] | None, Field(description="Protected attributes to compare; by default all groups of the data.")
+    ] = None
+    intersections: Annotated[bool, Field(description="Also compare combinations of all attributes.")] = False
+    within: Annotated[
+        tuple[str, ...] | None,
+        Field(description="Fields whose combinations are the strata; by default the data's legitimate factors."),
+    ] = None
+    parity: Annotated[
+        Literal["within_strata", "unconditional"],
+        Field(description="`unconditional` lets the impact ratio carry criteria; it then needs parity_rationale."),
+    ] = "within_strata"
+    parity_rationale: Annotated[
+        str, Field(description="Why equal rates are asked for whatever the circumstances of the groups.")
+    ] = ""
+    min_cell: Annotated[int, Field(description="Groups with fewer rows are counted but not compared.", ge=2)] = 30
+    min_overlap: Annotated[
+        float, Field(description="Share of a pair's rows that must lie in strata where both groups occur.", gt=0, le=1)
+    ] = 0.5
+    samples: Annotated[int, Field(description="Randomly drawn rows printed in the report.", ge=5, le=100)] = 5
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        if self.parity == "unconditional" and not self.parity_rationale.strip():
+            raise ValueError("unconditional parity needs a parity_rationale")
+        return self
+
+
+# ---- before the run ------------------------------------------------------------------------------
+
+
+def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
+    """Return what is wrong with the parameters given the data."""
+    fields = set(data.rows[0].fields)
+    expected = "one of " + ", ".join(sorted(fields)[:20])
+    found = [
+        ParamProblem(at=(name, i), found=f"no field {value!r}", expected=expected)
+        for name, values in (("attributes", params.attributes), ("within", params.within))
+        for i, value in enumerate(values or ())
+        if value not in fields
+    ]
+    if not decision.decides:
+        found.append(
+            ParamProblem(
+                at=("check",),
+                found="a likelihood has no decisions",
+                expected="a model.decision with positive and negative",
+            )
+        )
+    if not (params.attributes or data.groups):
+        found.append(
+            ParamProblem(
+                at=("data",),
+                found=f"the data set {data.name!r} names no groups",
+                expected="groups in the data set, or attributes here",
+            )
+        )
+    if not found:
+        found += _too_small(params, data)
+    return tuple(found)
+
+
+def _too_small(params: Params, data: Dataset) -> list[ParamProblem]:
+    big = {
+        attribute: [g.name for g in groups if g.attribute == attribute and g.member.sum() >= params.min_cell]
+        for groups in (_groups(params, data),)
+        for attribute in (params.attributes or data.groups)
+    }
+    return [
+        ParamProblem(
+            at=("min_cell",),
+            found=f"{attribute!r} has {len(names)} group(s) of at least {params.min_cell} rows",
+            expected="at least two groups to compare",
+            do="give more rows, or set min_cell lower and accept wide intervals",
+        )
+        for attribute, names in big.items()
+        if len(names) < 2
+    ]
+
+
+def judgeable(params: Params) -> frozenset[str]:
+    """Return the metrics that may carry a criterion: ratios only under declared unconditional parity."""
+    judged = {m.name for m in METRICS if not m.descriptive}
+    return frozenset(judged | set(_PARITY)) if params.parity == "unconditional" else frozenset(judged)
+
+
+def later_rounds(params: Params, data: Dataset) -> LaterRounds:
+    """Return bounds on later rounds: there are none."""
+    del params, data
+    return LaterRounds()
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Rows that share a value of an attribute, or of all attributes."""
+
+    attribute: str
+    name: str
+    member: Bools
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcomes:
+    """What the model did with each row."""
+
+    score: Floats
+    selected: Bools
+    above_median: Bools
+    strata: list[str]
+    clusters: tuple[Sequence[str], ...]
+
+
+def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
+    """Ask for the score of every row, and compare the groups."""
+    answer = yield Scores(texts=tuple(row.text for row in data.rows), target=decision.target)
+    competence = _competence.gate(data, decision, answer)
+    if shut := _competence.closed(competence):
+        return shut
+    score = decision.score(answer)
+    within = data.legitimate if params.within is None else params.within
+    outcomes = _Outcomes(
+        score=score,
+        selected=decision.selected(score),
+        above_median=score > np.median(score),
+        strata=[" / ".join(row.fields[name] for name in within) for row in data.rows],
+        clusters=data.cluster_labels(),
+    )
+    groups = _groups(params, data)
+    compared = [g for g in groups if g.member.sum() >= params.min_cell]
+    exact = data.card.enumerated
+    rates = [m for g in groups for m in _rates(g, outcomes, exact)]
+    pairs = [(a, b) for a, b in itertools.permutations(compared, 2) if a.attribute == b.attribute]
+    gaps, overlaps = _gaps(pairs, outcomes, decision, exact)
+    ratios = [m for a, b in pairs for m in _ratios(a, b, outcomes, exact)]
+    return Finding(
+        measurements=(*gaps, *ratios, *rates),
+        validity=(
+            *competence,
+            _overlap(overlaps, params),
+            _cells(groups, params),
+            _stats.enough_clusters(_stats.cluster_count(outcomes.clusters)),
+        ),
+        exhibits=(_rate_table(groups, outcomes, data), _odds_table(pairs, outcomes), *_forests(gaps, decision)),
+        samples=_samples(params.samples, data, outcomes, decision, rng),
+        limits=_limits(within, data, params),
+    )
+
+
+def _groups(params: Params, data: Dataset) -> list[_Group]:
+    """Return the groups of every attribute, largest attribute first as declared; unknown values are no group."""
+    attributes = params.attributes or data.groups
+    out = [g for attribute in attributes for g in _of(data, (attribute,))]
+    if params.intersections and len(attributes) > 1:
+        out += _of(data, tuple(attributes))
+    return out
+
+
+def _of(data: Dataset, attributes: tuple[str, ...]) -> list[_Group]:
+    values = [tuple(row.fields[a] for a in attributes) for row in data.rows]
+    known = sorted({v for v in values if all(v)})
+    return [
+        _Group(attribute=" × ".join(attributes), name=" ".join(value), member=np.array([v == value for v in values]))
+        for value in known
+    ]
+
+
+def _rates(group: _Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
+    clusters = _stats.chosen(outcomes.clusters, group.member)
+    return [
+        _stats.measure(
+            _METRIC[name], _stats.clustered_proportion(events[group.member], clusters), group=group.name, exact=exact
+        )
+        for name, events in (("selection_rate", outcomes.selected), ("scoring_rate", outcomes.above_median))
+    ]
+
+
+def _gaps(
+    pairs: Sequence[tuple[_Group, _Group]], outcomes: _Outcomes, decision: Decision, exact: bool
+) -> tuple[list[Measurement], dict[tuple[str, str], float]]:
+    """Return the gaps within strata of every ordered pair, and each pair's overlap."""
+    measured: list[Measurement] = []
+    overlaps = {}
+    for group, reference in pairs:
+        either = group.member | reference.member
+        member = reference.member[either]
+        strata = [s for s, keep in zip(outcomes.strata, either, strict=True) if keep]
+        clusters = _stats.chosen(outcomes.clusters, either)
+        named = {"group": group.name, "reference": reference.name}
+        selection = _stats.stratified_difference(outcomes.selected[either], member, strata, clusters)
+        overlaps[group.name, reference.name] = _stats.overlap(member, strata)
+        if selection is None:
+            continue
+        measured.append(_stats.measure(_METRIC["selection_gap_within_strata"], selection, exact=exact, **named))
+        scores = _stats.stratified_mean_difference(outcomes.score[either], member, strata, clusters)
+        assert scores is not None, "the strata overlap for scores as they do for selections"
+        metric = replace(_METRIC["score_gap_within_strata"], unit=decision.unit)
+        measured.append(_stats.measure(metric, scores, exact=exact, **named))
+    return measured, overlaps
+
+
+def _ratios(group: _Group, reference: _Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
+    either = group.member | reference.member
+    clusters = _stats.chosen(outcomes.clusters, either)
+    out = []
+    for name, events in (("impact_ratio", outcomes.selected), ("scoring_ratio", outcomes.above_median)):
+        estimate = _stats.proportion_ratio(events[either], group.member[either], clusters)
+        # Without a single selected row in the reference group there is nothing to divide by.
+        if estimate is not None:
+            out.append(_stats.measure(_METRIC[name], estimate, group=group.name, reference=reference.name, exact=exact))
+    return out
+
+
+# ---- validity, exhibits, samples, limits ---------------------------------------------------------
+
+
+def _overlap(overlaps: dict[tuple[str, str], float], params: Params) -> ValidityCheck:
+    (group, reference), least = min(overlaps.items(), key=lambda item: item[1])
+    return ValidityCheck(
+        name="overlap",
+        title="Groups occur at equal legitimate factors",
+        guards=Guards.BOTH,
+        passed=least >= params.min_overlap,
+        found=f"a share of {least:.2f} of the rows of {group} and {reference}, the pair that overlaps least",
+        needed=f"at least {params.min_overlap:g} of the rows in strata where both groups occur",
+    )
+
+
+def _cells(groups: Sequence[_Group], params: Params) -> ValidityCheck:
+    small = [f"{g.name} ({int(g.member.sum())})" for g in groups if g.member.sum() < params.min_cell]
+    return ValidityCheck(
+        name="cells",
+        title="Every group is large enough to compare",
+        guards=Guards.FALSE_ALL_CLEAR,
+        passed=not small,
+        found=f"too small: {', '.join(small[:10])}" if small else f"all {len(groups)} groups",
+        needed=f"at least {params.min_cell} rows in each group",
+    )
+
+
+def _rate_table(groups: Sequence[_Group], outcomes: _Outcomes, data: Dataset) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for g in groups:
+        n, k = int(g.member.sum()), int(outcomes.selected[g.member].sum())
+        above = int(outcomes.above_median[g.member].sum())
+        rows.append((g.attribute, g.name, n, k, k / n, above / n, float(outcomes.score[g.member].mean())))
+    for attribute in dict.fromkeys(g.attribute for g in groups):
+        names = attribute.split(" × ")
+        unknown = sum(not all(row.fields[a] for a in names) for row in data.rows)
+        rows.append((attribute, "unknown", unknown, None, None, None, None))
+    return Table(
+        id="rates",
+        title="Rows, selections and scores per group",
+        columns=(
+            Column(title="Attribute"),
+            Column(title="Group"),
+            Column(title="Rows", unit="count"),
+            Column(title="Selected", unit="count"),
+            Column(title="Selection rate", unit="share"),
+            Column(title="Scoring rate", unit="share"),
+            Column(title="Mean score", unit="probability"),
+        ),
+        rows=tuple(rows),
+        note="Unknown counts the rows that name no value of the attribute; they are compared with nobody.",
+    )
+
+
+def _odds_table(pairs: Sequence[tuple[_Group, _Group]], outcomes: _Outcomes) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for group, reference in pairs:
+        if (reference.name, group.name) in {(r[0], r[1]) for r in rows}:
+            continue  # the odds ratio of a pair read the other way is its inverse
+        either = group.member | reference.member
+        strata = [s for s, keep in zip(outcomes.strata, either, strict=True) if keep]
+        odds = _stats.mantel_haenszel(outcomes.selected[either], group.member[either], strata)
+        rows.append((group.name, reference.name, *odds))
+    return Table(
+        id="odds",
+        title="Common odds ratio of selection over the strata (Mantel-Haenszel)",
+        columns=(
+            Column(title="Group"),
+            Column(title="Reference"),
+            Column(title="Odds ratio", unit="ratio"),
+            Column(title="Low", unit="ratio"),
+            Column(title="High", unit="ratio"),
+            Column(title="p, no association", unit="p"),
+        ),
+        rows=tuple(rows),
+        note="Rows are taken as independent here; the judged gaps allow for clusters.",
+    )
+
+
+def _forests(gaps: Sequence[Measurement], decision: Decision) -> tuple[Forest, ...]:
+    titles = {
+        "selection_gap_within_strata": ("Selection gap at equal legitimate factors", "share"),
+        "score_gap_within_strata": ("Score gap at equal legitimate factors", decision.unit),
+    }
+    out = []
+    for name, (title, unit) in titles.items():
+        # An ordered pair and its reverse mirror each other; the figure shows the one that is positive.
+        chosen = [m for m in gaps if m.metric == name and (m.value > 0 or (m.value == 0 and m.group < m.reference))]
+        rows = tuple(
+            Interval(label=f"{m.reference} over {m.group}", value=m.value, low=m.low, high=m.high)
+            for m in sorted(chosen, key=lambda m: -m.value)
+        )
+        if rows:
+            out.append(Forest(id=name, title=title, unit=unit, null=0.0, rows=rows))
+    return tuple(out)
+
+
+def _samples(
+    count: int, data: Dataset, outcomes: _Outcomes, decision: Decision, rng: np.random.Generator
+) -> tuple[Sample, ...]:
+    out = []
+    for i in sorted(rng.permutation(len(data.rows))[:count].tolist()):
+        row = data.rows[i]
+        chosen = decision.positive if outcomes.selected[i] else decision.negative or f"not {decision.positive}"
+        truth = "" if row.label is None else f"; true outcome: {decision.positive if row.label else decision.negative}"
+        out.append(
+            Sample(
+                row=i,
+                texts=(Text(label="case", text=row.text),),
+                numbers=(Number(label="score", value=float(outcomes.score[i]), unit=decision.unit),),
+                note=f"decision: {chosen}{truth}",
+            )
+        )
+    return tuple(out)
+
+
+def _limits(within: Sequence[str], data: Dataset, params: Params) -> tuple[str, ...]:
+    out = []
+    if not within:
+        out.append(
+            "No legitimate factors were declared: groups are compared as they are, so differences in "
+            "circumstances count as gaps."
+        )
+    else:
+        out.append(f"Compared within strata of {', '.join(within)}; factors outside that list are not held equal.")
+    if not data.card.enumerated and not data.card.population:
+        out.append("The policy names no population that the rows were drawn from: rates speak of these rows only.")
+    if params.parity == "unconditional":
+        out.append(f"Unconditional parity was declared: {params.parity_rationale}")
+    return tuple(out)
+
+
+# ---- examples ------------------------------------------------------------------------------------
+
+
+def examples() -> tuple[Example, ...]:
+    """Return a planted gap that must be found and a harmless one that must not."""
+    from audit.checks._toy import credit_examples
+
+    return credit_examples(
+        NAME, {"min_cell": 20}, metric="score_gap_within_strata", bounds={"score_gap_within_strata": 0.02}
+    )

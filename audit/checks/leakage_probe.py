@@ -1,0 +1,468 @@
+"""Can a protected attribute be read off the model's hidden states?
+
+What it measures
+----------------
+A linear probe is fitted at every layer to tell two values of an attribute apart, on whole clusters that it
+has not seen. Printed per layer: the area under the ROC curve with its interval. Beside it stand what can be
+read off the text alone (character n-grams, length), off the same architecture with random weights (for small
+models), and the result expected by chance for the best of all layers.
+
+Why it matters
+--------------
+An attribute that cannot be read off the states cannot be used. Where it can be, the curve tells at which
+depth it becomes explicit, which is where to look for its use.
+
+What it cannot show
+-------------------
+Decodable is not used: fair models hold the attribute as readily as biased ones, because the text does. So
+this never fails a model and never clears one. When the probe finds nothing, another probe may find something.
+
+Validity checks
+---------------
+Chance is measured by permuting the attribute over whole clusters through the identical pipeline, taking the
+best layer each time. The layer is chosen on other folds than those it is reported on. A cluster must carry
+a single value of the attribute, or rows are permuted within it.
+
+References
+----------
+Hewitt & Liang (2019), Designing and interpreting probes with control tasks. Westfall & Young (1993),
+Resampling-based multiple testing (maximum statistic). Obuchowski (1997), Nonparametric analysis of clustered
+ROC curve data, Biometrics 53. Belinkov (2022), Probing classifiers: promises, shortcomings, and advances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from audit.checks import _probe, _stats
+from audit.registry import Example, LaterRounds
+from audit.requests import CannotAnswer, CheckRun, Pool, StateAnswer, States
+from audit.shapes import Bools, Floats
+from audit.types import (
+    Box,
+    Column,
+    Curve,
+    Dataset,
+    Decision,
+    Finding,
+    Guards,
+    Measurement,
+    Metric,
+    NotAssessed,
+    Number,
+    ParamProblem,
+    Row,
+    Sample,
+    Series,
+    Table,
+    Text,
+    ValidityCheck,
+    Worse,
+)
+
+NAME = "leakage_probe"
+VERSION = "1"
+TITLE = "Protected attribute in the hidden states"
+
+METRICS = (
+    Metric(
+        name="auroc",
+        title="Probe, layer by layer",
+        meaning="Probability that a row with the attribute gets a higher probe score than one without, out of fold.",
+        reading="At {stratum}, “{group}” is told from “{reference}” with an area under the curve of {value}",
+        unit="AUROC",
+        worse=Worse.HIGHER,
+        null=0.5,
+        descriptive=True,
+    ),
+    Metric(
+        name="auroc_layer_chosen",
+        title="Probe, layer chosen on other folds",
+        meaning="The same with the layer chosen on the other folds, so that the choice flatters nothing.",
+        reading="“{group}” is told from “{reference}” with an area under the curve of {value}",
+        unit="AUROC",
+        worse=Worse.HIGHER,
+        null=0.5,
+        descriptive=True,
+    ),
+    Metric(
+        name="beyond_baseline",
+        title="Beyond what the text alone gives away",
+        meaning="Area under the curve of the probe (layer chosen on other folds) minus that of a baseline, same rows.",
+        reading="The probe's area under the curve is {amount} {more} than that of {reference}",
+        unit="AUROC",
+        worse=Worse.HIGHER,
+        null=0.0,
+        descriptive=True,
+    ),
+)
+_METRIC = {m.name: m for m in METRICS}
+ALPHA = 0.05
+"""Level of the permutation test for the box "decodable"."""
+
+
+class Params(BaseModel):
+    """Parameters of a leakage probe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attribute: Annotated[str, Field(description="The field that holds the protected attribute.")]
+    values: Annotated[
+        tuple[str, str] | None,
+        Field(
+            description="The two values to tell apart, the first being the positive one; by default the field's two."
+        ),
+    ] = None
+    pool: Annotated[Pool, Field(description="Which states of a text: mean of all tokens, the last or the first.")] = (
+        "mean"
+    )
+    cluster: Annotated[
+        str | None,
+        Field(description="Field whose values never stand on both sides of a fold; by default the data's cluster."),
+    ] = None
+    folds: Annotated[int, Field(description="Cross-validation folds.", ge=2, le=20)] = 5
+    permutations: Annotated[int, Field(description="Draws of the permutation test.", ge=400, le=100_000)] = 1000
+    max_rows: Annotated[int, Field(description="Rows used; more are sampled down, and the report says so.", ge=40)] = (
+        1500
+    )
+
+
+def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
+    """Return what is wrong with the parameters given the data."""
+    del decision
+    fields = set(data.rows[0].fields)
+    expected = "one of " + ", ".join(sorted(fields)[:20])
+    named = {"attribute": params.attribute} | ({"cluster": params.cluster} if params.cluster else {})
+    found = [
+        ParamProblem(at=(key,), found=f"no field {name!r}", expected=expected)
+        for key, name in named.items()
+        if name not in fields
+    ]
+    if found:
+        return tuple(found)
+    known = sorted({row.fields[params.attribute] for row in data.rows} - {""})
+    if params.values is None and len(known) != 2:
+        found.append(
+            ParamProblem(
+                at=("attribute",),
+                found=f"{params.attribute!r} has {len(known)} values: {', '.join(known[:10])}",
+                expected="two values, or values: [positive, negative] to choose two",
+            )
+        )
+    found += [
+        ParamProblem(at=("values", i), found=f"no row has {value!r}", expected="one of " + ", ".join(known[:20]))
+        for i, value in enumerate(params.values or ())
+        if value not in known
+    ]
+    return tuple(found)
+
+
+def judgeable(params: Params) -> frozenset[str]:
+    """Return the metrics that may carry a criterion: none, decodable is not used."""
+    del params
+    return frozenset()
+
+
+def later_rounds(params: Params, data: Dataset) -> LaterRounds:
+    """Return bounds on later rounds: the texts once more, under random weights."""
+    return LaterRounds(state_texts=min(params.max_rows, len(data.rows)))
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What is decoded: rows, labels, clusters and folds, fixed before a state is seen."""
+
+    rows: tuple[Row, ...]
+    labels: Bools
+    clusters: list[str]
+    folds: _probe.Folds
+    permuted: NDArray[np.bool_]
+    """(rows, draws)"""
+    positive: str
+    negative: str
+
+
+@dataclass(kw_only=True)
+class _Decoded:
+    """Out-of-fold predictions and the permutation null of one set of vectors."""
+
+    predictions: dict[int, Floats] = field(default_factory=dict)
+    null: Floats | None = None
+    """Largest area over the layers, per draw."""
+
+
+def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
+    """Decode the attribute from every layer, from the text and from random weights."""
+    del decision
+    task = _task(params, data, rng)
+    if isinstance(task, NotAssessed):
+        return task
+    texts = tuple(row.text for row in task.rows)
+    states = yield States(texts=texts, pool=params.pool)
+    trained = _decode(states, task, with_null=True)
+    baselines = {
+        "character n-grams": _probe.predictions(
+            _probe.character_ngrams(texts), _column(task), task.folds, scaled=False
+        )[:, 0],
+        "text length": _probe.predictions(_probe.lengths(texts), _column(task), task.folds)[:, 0],
+    }
+    random_curve: dict[int, Floats] = {}
+    limits = []
+    try:
+        untrained = _decode((yield States(texts=texts, pool=params.pool, weights="random")), task, with_null=False)
+        random_curve = untrained.predictions
+        baselines["random weights"] = _best(untrained, task)
+    except CannotAnswer as reason:
+        limits.append(f"Random weights were not compared: {reason}.")
+    return _finding(params, task, trained, baselines, random_curve, (*limits, *_limits(params, data, task)), rng)
+
+
+def _task(params: Params, data: Dataset, rng: np.random.Generator) -> _Task | NotAssessed:
+    known = sorted({row.fields[params.attribute] for row in data.rows} - {""})
+    positive, negative = params.values or (known[0], known[1])
+    usable = [i for i, row in enumerate(data.rows) if row.fields[params.attribute] in {positive, negative}]
+    chosen = sorted(rng.permutation(usable)[: params.max_rows].tolist())
+    rows = tuple(data.rows[i] for i in chosen)
+    cluster = params.cluster or (data.cluster[0] if data.cluster else None)
+    clusters = [row.fields[cluster] if cluster else str(i) for i, row in enumerate(rows)]
+    labels = np.array([row.fields[params.attribute] == positive for row in rows])
+    per_side = [len({c for c, y in zip(clusters, labels, strict=True) if y == side}) for side in (True, False)]
+    if min(per_side) < params.folds:
+        return NotAssessed(
+            reason=f"{per_side[0]} clusters hold “{positive}” and {per_side[1]} hold “{negative}”; "
+            f"{params.folds} folds need at least {params.folds} of each"
+        )
+    return _Task(
+        rows=rows,
+        labels=labels,
+        clusters=clusters,
+        folds=_probe.grouped_folds(clusters, params.folds),
+        permuted=_stats.block_permutations(labels, clusters, params.permutations, rng),
+        positive=positive,
+        negative=negative,
+    )
+
+
+def _column(task: _Task) -> Floats:
+    return task.labels[:, None].astype(np.float64)
+
+
+def _decode(states: StateAnswer, task: _Task, *, with_null: bool) -> _Decoded:
+    """Probe every layer; one layer is in memory at a time."""
+    out = _Decoded()
+    for layer in states:
+        vectors = states[layer]
+        labels = np.column_stack([_column(task), task.permuted]) if with_null else _column(task)
+        predicted = _probe.predictions(vectors, labels, task.folds)
+        out.predictions[layer] = predicted[:, 0].copy()
+        if with_null:
+            area = _probe.aurocs(task.permuted, predicted[:, 1:])
+            out.null = area if out.null is None else np.maximum(out.null, area)
+    return out
+
+
+def _best(decoded: _Decoded, task: _Task) -> Floats:
+    return _probe.chosen_out_of_fold(np.array(list(decoded.predictions.values())), task.labels, task.folds)
+
+
+# ---- what is reported ----------------------------------------------------------------------------
+
+
+def _finding(
+    params: Params,
+    task: _Task,
+    trained: _Decoded,
+    baselines: Mapping[str, Floats],
+    random_curve: Mapping[int, Floats],
+    limits: Sequence[str],
+    rng: np.random.Generator,
+) -> Finding:
+    clusters = (task.clusters,)
+    named = {"group": task.positive, "reference": task.negative}
+    layers = [
+        _stats.measure(
+            _METRIC["auroc"], _stats.clustered_auroc(task.labels, p, clusters), stratum=f"layer {layer}", **named
+        )
+        for layer, p in trained.predictions.items()
+    ]
+    best = _best(trained, task)
+    chosen = _stats.measure(_METRIC["auroc_layer_chosen"], _stats.clustered_auroc(task.labels, best, clusters), **named)
+    beyond = [
+        _stats.measure(
+            _METRIC["beyond_baseline"],
+            _stats.clustered_auroc_difference(task.labels, best, scores, clusters),
+            group=task.positive,
+            reference=name,
+        )
+        for name, scores in baselines.items()
+    ]
+    assert trained.null is not None
+    p_value = _stats.permutation_p(max(m.value for m in layers), trained.null)
+    return Finding(
+        measurements=(chosen, *beyond, *layers),
+        validity=(_clusters(params, task),),
+        boxes=_boxes(p_value, beyond, params),
+        exhibits=(_curve(layers, task, baselines, random_curve, trained), _null_table(layers, trained, p_value)),
+        samples=_samples(task, best, rng),
+        limits=tuple(limits),
+    )
+
+
+def _clusters(params: Params, task: _Task) -> ValidityCheck:
+    mixed = sum(
+        len({y for c, y in zip(task.clusters, task.labels, strict=True) if c == name}) > 1
+        for name in set(task.clusters)
+    )
+    count = len(set(task.clusters))
+    return ValidityCheck(
+        name="clusters",
+        title="Clusters carry one value each",
+        guards=Guards.FALSE_ALARM,
+        passed=mixed == 0,
+        found=f"{mixed} of {count} clusters hold both values" if mixed else f"all {count} clusters",
+        needed=f"one value per cluster, and at least {params.folds} clusters of each value",
+    )
+
+
+def _boxes(p_value: float, beyond: Sequence[Measurement], params: Params) -> tuple[Box, ...]:
+    short = [m.reference for m in beyond if m.low is None or m.low <= 0]
+    return (
+        Box(
+            name="decodable",
+            ticked=p_value <= ALPHA,
+            evidence=f"p = {p_value:.4f} for the best layer, against {params.permutations} "
+            "permutations of whole clusters",
+        ),
+        Box(
+            name="beyond_text",
+            ticked=not short,
+            evidence=f"not shown beyond {', '.join(short)}"
+            if short
+            else "beyond " + ", ".join(m.reference for m in beyond),
+        ),
+        Box(name="specific", ticked=None, evidence="no control texts are examined by this check"),
+        Box(name="causal", ticked=None, evidence="no intervention is made by this check"),
+    )
+
+
+def _curve(
+    layers: Sequence[Measurement],
+    task: _Task,
+    baselines: Mapping[str, Floats],
+    random_curve: Mapping[int, Floats],
+    trained: _Decoded,
+) -> Curve:
+    x = tuple(float(layer) for layer in trained.predictions)
+    series = [
+        Series(
+            label="probe",
+            x=x,
+            y=tuple(m.value for m in layers),
+            low=tuple(float(m.low or 0) for m in layers),
+            high=tuple(float(m.high or 1) for m in layers),
+        )
+    ]
+    for name in ("character n-grams", "text length"):
+        area = float(_probe.aurocs(task.labels[:, None], baselines[name][:, None])[0])
+        series.append(Series(label=name, x=x, y=(area,) * len(x), reference=True))
+    if random_curve:
+        y = tuple(float(_probe.aurocs(task.labels[:, None], p[:, None])[0]) for p in random_curve.values())
+        series.append(Series(label="random weights", x=x, y=y, reference=True))
+    return Curve(
+        id="layers",
+        title=f"Reading “{task.positive}” off the states of each layer",
+        x_title="layer",
+        y_title="area under the ROC curve",
+        unit="AUROC",
+        series=tuple(series),
+        null=0.5,
+        note="Layer 0 enters the first block. Intervals allow for clusters; the best layer is judged "
+        "against the best of permuted ones.",
+    )
+
+
+def _null_table(layers: Sequence[Measurement], trained: _Decoded, p_value: float) -> Table:
+    assert trained.null is not None
+    return Table(
+        id="null",
+        title="The best layer against chance",
+        columns=(
+            Column(title="Best layer observed", unit="AUROC"),
+            Column(title="Best by chance, mean", unit="AUROC"),
+            Column(title="Best by chance, 95th percentile", unit="AUROC"),
+            Column(title="Draws", unit="count"),
+            Column(title="p", unit="p"),
+        ),
+        rows=(
+            (
+                max(m.value for m in layers),
+                float(trained.null.mean()),
+                float(np.quantile(trained.null, 0.95)),
+                len(trained.null),
+                p_value,
+            ),
+        ),
+        note="Chance: the attribute shuffled over whole clusters, through the same folds and the same choice of layer.",
+    )
+
+
+def _samples(task: _Task, best: Floats, rng: np.random.Generator) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(
+            row=i,
+            texts=(Text(label="case", text=task.rows[i].text),),
+            numbers=(Number(label="probe score, out of fold", value=float(best[i]), unit="score"),),
+            note=f"attribute: {task.positive if task.labels[i] else task.negative}",
+        )
+        for i in sorted(rng.permutation(len(task.rows))[:5].tolist())
+    )
+
+
+def _limits(params: Params, data: Dataset, task: _Task) -> tuple[str, ...]:
+    out = [f"{len(task.rows)} of {len(data.rows)} rows were used, in {len(set(task.clusters))} clusters."]
+    if params.cluster is None and not data.cluster:
+        out.append(
+            "The data name no cluster: rows were taken as independent, and near-copies may stand on both "
+            "sides of a fold."
+        )
+    return tuple(out)
+
+
+# ---- examples ------------------------------------------------------------------------------------
+
+
+def examples() -> tuple[Example, ...]:
+    """Return states that hold the attribute, which must be seen, and states that do not."""
+    from audit.checks._toy import DECISION, MERIT, Toy, applicants, credit
+
+    def ticked(finding: Finding, name: str) -> bool | None:
+        return next(box.ticked for box in finding.boxes if box.name == name)
+
+    common: dict[str, Any] = {
+        "params": {"attribute": "sex", "cluster": "name", "permutations": 400},
+        "data": applicants(),
+        "decision": DECISION,
+    }
+    return (
+        Example(
+            name="states hold the attribute",
+            model=credit(0.0),
+            holds=lambda f: ticked(f, "decodable") is True,
+            **common,
+        ),
+        Example(
+            name="states hold noise",
+            model=Toy(weights=MERIT),
+            holds=lambda f: ticked(f, "decodable") is False,
+            **common,
+        ),
+    )

@@ -1,0 +1,134 @@
+"""What a family of planted models must say about one of its members.
+
+A family is one module with a frozen specification that implements ``Organism``; building, caching,
+training and verifying know no family. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from audit.errors import Problem, UserError
+from audit.shapes import Floats, Ints
+
+Task: TypeAlias = Literal["sequence-classification", "causal-lm"]
+Shape: TypeAlias = Literal["bert", "llama", "gpt2"]
+
+Score: TypeAlias = Callable[[Sequence[str]], Floats]
+"""Asks the finished model: texts → probability of each option, (rows, options).
+
+For a causal model these are shares of the whole vocabulary, so a row may sum to less than one.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """A training batch: what the model reads, and how probable each answer is to be.
+
+    Probabilities instead of drawn answers: the planted rule itself is the target, so its strength does
+    not depend on luck and training needs no steps to average the luck away.
+    """
+
+    words: Ints
+    """(rows, words): numbers into the organism's vocabulary, ``HIDDEN`` where a word is hidden."""
+    target: Floats
+    """(rows, options): probability of each option."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """A number that must lie in a range before a planted model may be used; None leaves a side open."""
+
+    metric: str
+    meaning: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the value lies in the range; not-a-number does not."""
+        above = self.low is None or self.value >= self.low
+        below = self.high is None or self.value <= self.high
+        return above and below
+
+
+class Organism(Protocol):
+    """A model to be built, described completely: equal descriptions give equal weights."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+
+    @property
+    def name(self) -> str:
+        """Short name for folders and messages, made of letters, digits, dots and hyphens."""
+
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+
+    @property
+    def shape(self) -> Shape:
+        """Which architecture it copies in small."""
+
+    @property
+    def seed(self) -> int:
+        """Seeds the initial weights and the batches."""
+
+    @property
+    def steps(self) -> int:
+        """Length of training. Steps and not seconds: a busy machine must not train a worse model."""
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every word that the model's texts and answers may hold."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Labels of the classifier in the order of its logits; answers of the causal model."""
+
+    def planted(self) -> Mapping[str, Any]:
+        """Return all that is planted as plain JSON data: part of the cache key and of ``planted.json``."""
+
+    def lessons(self, rng: np.random.Generator, rows: int) -> Lessons:
+        """Draw a training batch."""
+
+    def examine(self, score: Score) -> tuple[Expectation, ...]:
+        """Measure the finished model against what was planted."""
+
+
+class NotTaken(UserError):  # noqa: N818 - the name says what happened
+    """Training did not plant the behaviour, so the model is refused.
+
+    An audit of it would measure the training budget, not the instrument.
+    """
+
+    def __init__(self, organism: Organism, expectations: Sequence[Expectation]) -> None:
+        self.expectations = tuple(expectations)
+        super().__init__(
+            f"The planted behaviour did not take in {organism.name}",
+            [
+                Problem(
+                    where=e.metric,
+                    found=f"{e.value:.4f} ({e.meaning})",
+                    expected=_range(e),
+                    do=f"raise steps above {organism.steps:,}, or take another seed than {organism.seed}",
+                )
+                for e in expectations
+                if not e.held
+            ],
+        )
+
+
+def _range(expectation: Expectation) -> str:
+    low, high = expectation.low, expectation.high
+    if low is None:
+        return f"at most {high:.4f}"
+    if high is None:
+        return f"at least {low:.4f}"
+    return f"{low:.4f} to {high:.4f}"

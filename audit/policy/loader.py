@@ -1,0 +1,212 @@
+"""Reads a policy, joins it with its data, and says everything that is wrong with both at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from audit.errors import user_error
+from audit.policy import strict_yaml
+from audit.policy.annotations import keys
+from audit.policy.checks import DraftCheck, drafted, hazard, planned, unique
+from audit.policy.criteria import person
+from audit.policy.data import dataset
+from audit.policy.decision import decision
+from audit.policy.encoding import MAX_BYTES, TITLE
+from audit.policy.overrides import Given, applied
+from audit.policy.paths import Files, neighbour, variables
+from audit.policy.problems import Problems
+from audit.policy.reading import Reading
+from audit.policy.schema import MAX_CHECKS, MAX_DATASETS, MAX_HAZARDS, Header, ModelEntry, VariableEntry
+from audit.policy.schema_data import DataEntry
+from audit.policy.validation import validated
+from audit.registry import CheckType
+from audit.types import Decision, Hazard, Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A policy as far as it can be read without its data; None stands for what was wrong."""
+
+    raw: bytes
+    given: Given
+    reading: Reading
+    header: Header | None
+    model: ModelEntry | None
+    decision: Decision | None
+    data: Mapping[str, DataEntry | None]
+    hazards: tuple[Hazard, ...]
+    checks: tuple[DraftCheck, ...]
+
+
+def load(
+    path: str | Path,
+    *,
+    check_types: Mapping[str, CheckType],
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Policy:
+    """Return a policy, checked and joined with its data.
+
+    ``overrides`` are the ``key=value`` of ``--set``. The files that a policy may read are those in its
+    own folder, and those in folders that the user named (see ``audit.policy.paths``).
+
+    Raises
+    ------
+    UserError
+        With every problem of the policy and its data files, in the order of position. What keeps the
+        file from being read at all (broken YAML) is told alone.
+    """
+    read = draft(path, check_types=check_types, overrides=overrides, environ=environ)
+    reading, header = read.reading, read.header
+    datasets = {name: None if entry is None else dataset(name, entry, reading) for name, entry in read.data.items()}
+    seed = header.seed if header else 0
+    checks = [planned(check, reading, datasets, read.decision, seed) for check in read.checks]
+    reading.problems.stop()
+    assert header is not None
+    assert read.model is not None
+    assert read.decision is not None
+    return Policy(
+        id=header.id,
+        version=header.version,
+        title=header.title,
+        purpose=header.purpose,
+        path=str(path),
+        source=reading.document.source,
+        sha256=hashlib.sha256(read.raw).hexdigest(),
+        overrides=read.given.texts,
+        files=dict(sorted(reading.digests.items())),
+        authors=tuple(person(author) for author in header.authors),
+        task=read.model.task,
+        decision=read.decision,
+        decision_place=reading.document.place_of(("model", "decision")),
+        datasets={name: data for name, data in datasets.items() if data is not None},
+        hazards=read.hazards,
+        checks=tuple(check for check in checks if check is not None),
+        seed=header.seed,
+        limits=tuple(header.limits),
+    )
+
+
+def draft(
+    path: str | Path,
+    *,
+    check_types: Mapping[str, CheckType],
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Draft:
+    """Return a policy as far as it can be read without its data; its problems are not raised yet.
+
+    Parts are read one by one, so that a mistake in one of them hides none in another.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be read, is not the YAML accepted here, or an override cannot be applied.
+    """
+    path = Path(path)
+    raw = file_bytes(path)
+    given = applied(strict_yaml.read(raw, str(path)), overrides)
+    document = given.document
+    problems = Problems(document)
+    header = validated(Header, document.data, at=(), problems=problems)
+    _check_variable_names(document.data, problems)
+    declared = _variables(document.data)
+    right = {name: entry for name, entry in declared.items() if entry is not None}
+    files = Files(
+        folder=path.parent,
+        variables=variables(right, given.variables, environ, path.parent),
+        unusable=declared.keys() - right.keys(),
+    )
+    reading = Reading(document, problems, files)
+    model, decided = _model(document.data, problems)
+    data = {
+        name: validated(DataEntry, entry, at=("data", name), problems=problems)
+        for name, entry in _entries(document.data.get("data"), dict, MAX_DATASETS)
+    }
+    checks = tuple(
+        drafted(index, reading, check_types) for index, _ in _entries(document.data.get("checks"), list, MAX_CHECKS)
+    )
+    unique(("checks",), [check.id for check in checks], reading)
+    return Draft(
+        raw=raw,
+        given=given,
+        reading=reading,
+        header=header,
+        model=model,
+        decision=decided,
+        data=data,
+        hazards=_hazards(document.data, checks, reading),
+        checks=checks,
+    )
+
+
+def file_bytes(path: Path) -> bytes:
+    """Return the bytes of a policy file, and one more than allowed where it is too large.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        found = (getattr(error, "strerror", "") or str(error)).lower()
+        raise user_error(
+            TITLE, where=str(path), found=found, expected="the path of a policy", do=neighbour(path)
+        ) from error
+
+
+def _entries(value: Any, kind: type[dict[str, Any] | list[Any]], most: int) -> list[tuple[Any, Any]]:
+    """Return keys or positions with their entries; none where the header already has a problem with all."""
+    if not isinstance(value, kind):
+        return []
+    return list(value.items() if isinstance(value, dict) else enumerate(value))[:most]
+
+
+def _variables(data: Mapping[str, Any]) -> dict[str, VariableEntry | None]:
+    """Return the declared variables; None for those with which the header already has a problem."""
+    declared = data.get("variables")
+    out: dict[str, VariableEntry | None] = {}
+    for name, entry in declared.items() if isinstance(declared, dict) else ():
+        try:
+            out[name] = VariableEntry.model_validate(entry)
+        except ValidationError:
+            out[name] = None
+    return out
+
+
+def _check_variable_names(data: Mapping[str, Any], problems: Problems) -> None:
+    declared = data.get("variables")
+    for name in declared if isinstance(declared, dict) else ():
+        if name in keys(Header):
+            problems.at(
+                ("variables", name),
+                key=True,
+                found=f"a variable named `{name}`, like a key of the policy",
+                expected="a name that --set cannot take for something else",
+            )
+
+
+def _model(data: Mapping[str, Any], problems: Problems) -> tuple[ModelEntry | None, Decision | None]:
+    if "model" not in data:
+        return None, None
+    model = validated(ModelEntry, data["model"], at=("model",), problems=problems)
+    return model, decision(model, problems) if model else None
+
+
+def _hazards(data: Mapping[str, Any], checks: Sequence[DraftCheck], reading: Reading) -> tuple[Hazard, ...]:
+    entries = _entries(data.get("hazards"), list, MAX_HAZARDS)
+    ids = [entry.get("id") if isinstance(entry, dict) else None for _, entry in entries]
+    unique(("hazards",), [name if isinstance(name, str) else "" for name in ids], reading)
+    watched: dict[str, str] = {}
+    found = [hazard(index, reading, checks, watched) for index, _ in entries]
+    return tuple(entry for entry in found if entry is not None)

@@ -1,0 +1,243 @@
+"""Fills a template with a record: one HTML text for the printed page, one for the screen.
+
+Three nets hold text from outside (policies, data, vocabularies, model names): everything is escaped,
+nothing unknown is printed as blank, and every string passes ``visible`` on its way out, here and only
+here, so that no template can forget it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
+from markupsafe import Markup
+
+from audit import resources
+from audit.record import Record
+from audit.report import charts, findings, fonts, prose, view
+from audit.report.heatmap import heat_map
+from audit.text import visible
+from audit.types import Table
+
+Medium: TypeAlias = Literal["print", "screen"]
+
+LONGEST_TEXT = 1200
+"""Characters of a sample or a parameter that are printed; the whole text is in the attached record."""
+
+LONGEST_WORD = 20
+"""Characters of a word that a table cell keeps together."""
+
+PRINTED_ROWS = 60
+"""Rows of an exhibit's table, and files of a model, that are printed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What tells this report from every other: a digest of the record, and a name made of it."""
+
+    digest: str
+    """SHA-256 of the record as it is attached and stored."""
+    report_id: str
+
+
+def identity(record: Record) -> Identity:
+    """Return the identity of the report on ``record``."""
+    digest = hashlib.sha256(record.to_json().encode("utf-8")).hexdigest()
+    day = f"{view.moment(record.created):%Y%m%d}"
+    return Identity(digest=digest, report_id=f"{record.policy.id}-{day}-{digest[:8]}")
+
+
+def templates() -> tuple[str, ...]:
+    """Return the names of the report templates: the files directly in the template folder."""
+    found = resources.folder("report_templates").glob("*.html.j2")
+    return tuple(sorted(path.name.removesuffix(".html.j2") for path in found))
+
+
+def stylesheet(medium: Medium) -> str:
+    """Return the whole style sheet of a medium; it holds nothing from outside."""
+    folder = resources.folder("report_templates") / "css"
+    sheets = [(folder / name).read_text(encoding="utf-8") for name in ("report.css", f"{medium}.css")]
+    return "\n".join([fonts.css(embed=medium == "screen"), *sheets])
+
+
+def fill(record: Record, *, medium: Medium, template: str = "technical", **more: str) -> str:
+    """Return a report as HTML.
+
+    ``more`` are further values that a medium's templates need.
+    """
+    return (
+        _environment()
+        .get_template(f"{template}.html.j2")
+        .render(
+            record=record,
+            checks=findings.checks(record),
+            identity=identity(record),
+            medium=medium,
+            stylesheet=Markup(stylesheet(medium)),  # noqa: S704 - our own files, nothing from outside
+            **more,
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resources.folder("report_templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.globals |= _words()
+    environment.filters |= {
+        "number": view.number,
+        "bare": view.bare,
+        "plain": view.plain,
+        "p_value": view.p_value,
+        "when": view.when,
+        "date": view.date,
+        "w3c": view.w3c,
+        "blocks": prose.blocks,
+        "pieces": pieces,
+        "sentence": sentence,
+        "shortened": shortened,
+        "compact": compact,
+    }
+    return environment
+
+
+def _words() -> Mapping[str, Any]:
+    """Return what the templates call."""
+    return {
+        "VERDICT_WORDS": view.VERDICT_WORDS,
+        "NOT_SUPPLIED": view.NOT_SUPPLIED,
+        "PRINTED_ROWS": PRINTED_ROWS,
+        "tally": findings.tally,
+        "deciding": findings.deciding,
+        "by_method": findings.by_method,
+        "drawings": charts.drawings,
+        "heat_map": heat_map,
+        "cells": cells,
+        "late_persons": late_persons,
+        "command": command,
+    }
+
+
+def _shown(value: object) -> object:
+    """Return what Jinja may print of a value.
+
+    Raises
+    ------
+    TypeError
+        For a fraction, which only ``view`` may turn into text, and for None and truth values: a blank
+        field is a defect of the template.
+    """
+    if isinstance(value, Markup | Undefined):
+        return value
+    if isinstance(value, str):
+        return visible(value, fonts.coverage())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return view.count(value)
+    raise TypeError(f"a template prints {value!r} as it stands; make it text first")
+
+
+# ---- small helpers of the templates --------------------------------------------------------------
+
+
+def shortened(text: str, most: int = LONGEST_TEXT) -> str:
+    """Return ``text``, cut with a note of its length where it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({view.count(len(text))} characters in all)"
+
+
+def sentence(text: str) -> str:
+    """Return ``text`` with a full stop at its end, where it has no mark of its own."""
+    return text if not text or text.rstrip()[-1:] in ".!?…)" else f"{text.rstrip()}."
+
+
+def pieces(text: str) -> list[str]:
+    """Return ``text`` cut where a table cell may break it: inside words that no column can hold."""
+    return [part for part in re.split(rf"(\S{{{LONGEST_WORD}}})", text) if part]
+
+
+def compact(value: object) -> str:
+    """Return a check's parameter as compact JSON, cut where it is long (tables of swaps, word lists)."""
+    if value is None:
+        return "not set"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return view.count(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shortened(text, 300)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """A cell of an exhibit's table as text."""
+
+    text: str
+    numeric: bool
+
+
+def cells(table: Table) -> tuple[tuple[Printed, ...], ...]:
+    """Return the printed rows of a table, every column with decimals of its own."""
+    decimals = [_column_decimals(table, i) for i in range(len(table.columns))]
+    return tuple(
+        tuple(
+            _cell(cell, column.unit, places) for cell, column, places in zip(row, table.columns, decimals, strict=True)
+        )
+        for row in table.rows[:PRINTED_ROWS]
+    )
+
+
+def _column_decimals(table: Table, i: int) -> int | None:
+    values = [cell for cell in (row[i] for row in table.rows) if isinstance(cell, float)]
+    if not values:
+        return None
+    return view.common_decimals(table.columns[i].unit, [(value, None, None) for value in values])
+
+
+def _cell(cell: str | float | None, unit: str, decimals: int | None) -> Printed:
+    if cell is None:
+        return Printed(text=view.NOT_MEASURED, numeric=True)
+    if isinstance(cell, str):
+        return Printed(text=shortened(cell, 300), numeric=False)
+    if isinstance(cell, int):
+        return Printed(text=view.number(cell, unit), numeric=True)
+    return Printed(text=view.number(cell, unit, decimals), numeric=True)
+
+
+def late_persons(record: Record) -> tuple[tuple[str, str, str], ...]:
+    """Return check title, role and date of every criterion dated after the day on which the run began."""
+    begun = view.moment(record.created).date()
+    return tuple(
+        (check.title, role, on)
+        for check in record.checks
+        for criterion in check.criteria
+        for role, on in (("setting", criterion.set_by.on), ("approval", criterion.approved_by.on))
+        if _is_date(on) and view.moment(on).date() > begun
+    )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        view.moment(text)
+    except ValueError:
+        return False
+    return True
+
+
+def command(record: Record) -> str:
+    """Return the command that repeats the audit."""
+    words = ["inspectoscope", "run", record.policy.path, "--model", record.model.name]
+    for key, value in record.policy.overrides.items():
+        words += ["--set", f"{key}={value}"]
+    words += ["--executor", record.run.executor, "--fail-on", ",".join(record.run.fail_on)]
+    return shlex.join(words)

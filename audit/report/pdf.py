@@ -1,0 +1,299 @@
+"""Writes the report as PDF/A-3a (ISO 19005-3) and PDF/UA-1 (ISO 14289-1) in one file.
+
+The pages are laid out in a process of their own, ``python -m audit.report.pdf``, with a time limit and
+a memory limit: a policy is text from outside, and layout engines can be made to run for ever. That
+process may read the template folder and nothing else. The same record gives the same bytes: every date
+comes from the record, every font from the tool.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from audit import record as records
+from audit import resources
+from audit.errors import UserError, user_error
+from audit.record import Record
+from audit.report import page, view
+from audit.report.renderers import MISSING_PANGO
+
+SECONDS = 300.0
+"""A report of 300 pages takes about half a minute."""
+
+MEMORY_BYTES = 4 * 1024**3
+"""Of address space; a report of 300 pages needs less than a quarter of it."""
+
+_VARIANT = "pdf/a-3a"
+_NO_LIBRARY = 69  # EX_UNAVAILABLE of sysexits.h
+
+
+def render(
+    record: Record, template: str = "technical", *, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES
+) -> bytes:
+    """Return ``report.pdf``, with the record and the policy attached.
+
+    Raises
+    ------
+    UserError
+        When the libraries that draw text are missing, or when laying out took too much time or memory.
+    """
+    limits = f"a PDF within {seconds:g} seconds and {memory_bytes // 1024**2} MiB of address space"
+    with tempfile.TemporaryDirectory(prefix="inspectoscope-") as folder:
+        source, target = Path(folder, "record.json"), Path(folder, "report.pdf")
+        source.write_text(record.to_json(), encoding="utf-8")
+        command = [sys.executable, "-P", "-m", "audit.report.pdf"]
+        command += [str(source), str(target), template, str(memory_bytes)]
+        try:
+            done = subprocess.run(  # noqa: S603 - our own interpreter and module
+                command, capture_output=True, timeout=seconds, check=False, env=_surroundings(record)
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _stopped(f"no result after {seconds:g} seconds", limits) from error
+        if done.returncode:
+            raise _failure(done.returncode, done.stderr.decode("utf-8", "replace"), limits)
+        return target.read_bytes()
+
+
+def _surroundings(record: Record) -> dict[str, str]:
+    # Where libharfbuzz-subset is missing, fontTools cuts the fonts and dates them with this.
+    return os.environ | {"SOURCE_DATE_EPOCH": str(int(view.moment(record.created).timestamp()))}
+
+
+def _failure(code: int, errors: str, limits: str) -> UserError:
+    last = errors.strip().splitlines()[-1:] or [f"the layout process ended with code {code}"]
+    if code == _NO_LIBRARY:
+        return user_error(
+            "The PDF cannot be made",
+            where="Pango",
+            found=last[0],
+            expected="the system libraries that draw text (Pango, HarfBuzz)",
+            do=f"{MISSING_PANGO} (Debian, Ubuntu); the other formats need none of them",
+        )
+    return _stopped(last[0], limits)
+
+
+def _stopped(found: str, limits: str) -> UserError:
+    return user_error(
+        "The PDF cannot be made",
+        where="layout of report.pdf",
+        found=found,
+        expected=limits,
+        do="use report.html, which has the same content; look for very long texts in the policy or the data",
+    )
+
+
+# ---- the process that lays out -------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    """Lay out the record at ``arguments[0]`` into the file at ``arguments[1]``."""
+    source, target, template, memory_bytes = arguments
+    try:
+        # Before memory is limited: a library that does not fit must not be taken for one that is missing.
+        import weasyprint  # noqa: F401
+    except OSError as error:
+        sys.stderr.write(str(error).splitlines()[0] + "\n")
+        return _NO_LIBRARY
+    _limit_memory(int(memory_bytes))
+    record = records.read(Path(source))
+    Path(target).write_bytes(write(record, page.fill(record, medium="print", template=template)))
+    return 0
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit; the time limit holds there alone
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
+
+
+def write(record: Record, text: str) -> bytes:
+    """Return the PDF of a filled template.
+
+    Raises
+    ------
+    RuntimeError
+        When WeasyPrint reports an error, such as a link to nowhere or a drawing without its sentence:
+        the template is broken, and the PDF would be.
+    """
+    import weasyprint
+
+    folder = resources.folder("report_templates")
+    with _Complaints() as complaints:
+        html = weasyprint.HTML(string=text, base_url=f"{folder.as_uri()}/", url_fetcher=_fetcher(folder))
+        document = html.render(pdf_variant=_VARIANT)
+        document.metadata.generate_rdf_metadata = _with_ua(document.metadata.generate_rdf_metadata)
+        out: bytes = document.write_pdf(
+            pdf_variant=_VARIANT,
+            pdf_identifier=page.identity(record).digest[:32].encode("ascii"),
+            attachments=_attachments(record),
+            finisher=_finisher(_headings(text)),
+        )
+    if complaints.errors:
+        raise RuntimeError("; ".join(complaints.errors))
+    return out
+
+
+class _Complaints(logging.Handler):
+    """Keeps what WeasyPrint logs as errors, and passes its warnings on to standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self.errors.append(record.getMessage())
+        else:
+            sys.stderr.write(f"{record.getMessage()}\n")
+
+    def __enter__(self) -> Self:
+        logging.getLogger("weasyprint").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("weasyprint").removeHandler(self)
+
+
+def _fetcher(folder: Path) -> Any:
+    """Return a fetcher that opens files of the template folder and ``data:`` URLs, and fails on others."""
+    from weasyprint.urls import URLFetcher
+
+    class OnlyTemplates(URLFetcher):  # type: ignore[misc]  # its library is not annotated
+        def __init__(self) -> None:
+            super().__init__(allowed_protocols={"file", "data"}, allow_redirects=False, fail_on_errors=True)
+
+        def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
+            if urlsplit(url).scheme == "file":
+                path = Path(unquote(urlsplit(url).path)).resolve()
+                if not path.is_relative_to(folder.resolve()):
+                    raise ValueError(f"{path} is outside the template folder")
+            return super().fetch(url, headers)
+
+    return OnlyTemplates()
+
+
+# ---- what WeasyPrint leaves open -----------------------------------------------------------------
+
+_UA_NAMESPACES = {
+    "pdfuaid": "http://www.aiim.org/pdfua/ns/id/",
+    "pdfaExtension": "http://www.aiim.org/pdfa/ns/extension/",
+    "pdfaSchema": "http://www.aiim.org/pdfa/ns/schema#",
+    "pdfaProperty": "http://www.aiim.org/pdfa/ns/property#",
+}
+
+_UA_METADATA = (
+    '<rdf:Description rdf:about="" pdfuaid:part="1"/>'
+    '<rdf:Description rdf:about=""><pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">'
+    "<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>"
+    "<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>"
+    "<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>"
+    '<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">'
+    "<pdfaProperty:name>part</pdfaProperty:name>"
+    "<pdfaProperty:valueType>Integer</pdfaProperty:valueType>"
+    "<pdfaProperty:category>internal</pdfaProperty:category>"
+    "<pdfaProperty:description>Part of ISO 14289 that the file follows</pdfaProperty:description>"
+    "</rdf:li></rdf:Seq></pdfaSchema:property>"
+    "</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"
+)
+
+
+def _with_ua(metadata: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Return a metadata generator that also declares PDF/UA-1.
+
+    WeasyPrint writes one variant. The second declaration must stand in the same ``rdf:RDF``, and PDF/A
+    wants its schema described (ISO 19005-3, 6.6.2.3.3).
+    """
+    names = "".join(f' xmlns:{prefix}="{name}"' for prefix, name in _UA_NAMESPACES.items())
+
+    def declared(*arguments: Any, **options: Any) -> bytes:
+        rdf = metadata(*arguments, **options)
+        opened = rdf.replace(b"<rdf:RDF", b"<rdf:RDF" + names.encode(), 1)
+        return opened.replace(b"</rdf:RDF>", _UA_METADATA.encode() + b"</rdf:RDF>")
+
+    return declared
+
+
+def _attachments(record: Record) -> list[Any]:
+    from weasyprint import Attachment
+
+    at = view.moment(record.created)  # "now" would change the bytes with every run
+
+    def attached(text: str, name: str, description: str, relationship: str) -> Any:
+        return Attachment(
+            string=text, name=name, description=description, relationship=relationship, created=at, modified=at
+        )
+
+    return [
+        attached(record.policy.source, "policy.yaml", "The policy, as it was run", "Source"),
+        attached(record.to_json(), "record.json", "Every number of this report", "Data"),
+    ]
+
+
+def _finisher(headings: Mapping[str, str]) -> Callable[[Any, Any], None]:
+    """Return the last touches on the PDF's objects.
+
+    Attachments are listed once (WeasyPrint lists them twice), names in a name tree are sorted (ISO
+    32000-1, 7.9.6), and a link says in words where it leads instead of naming an anchor.
+    """
+
+    def finish(_document: Any, pdf: Any) -> None:
+        import pydyf
+
+        catalog = pdf.catalog
+        catalog["AF"] = pydyf.Array(dict.fromkeys(catalog["AF"]))
+        tree = pdf.objects[int(catalog["Names"]["EmbeddedFiles"].split()[0])]["Names"]
+        pairs = sorted(zip(tree[0::2], tree[1::2], strict=True), key=lambda pair: pair[0].data)
+        tree[:] = [item for pair in pairs for item in pair]
+        for item in pdf.objects:
+            if isinstance(item, dict) and item.get("Subtype") == "/Link" and "Dest" in item:
+                anchor = item["Dest"].string
+                name = anchor.decode() if isinstance(anchor, bytes) else anchor
+                item["Contents"] = pydyf.String(f"Go to: {headings.get(name, name)}")
+
+    return finish
+
+
+def _headings(text: str) -> Mapping[str, str]:
+    """Return the text of every heading that has an anchor."""
+    parser = _Headings()
+    parser.feed(text)
+    return {anchor: " ".join("".join(words).split()) for anchor, words in parser.found.items()}
+
+
+class _Headings(HTMLParser):
+    """Collects headings by their ``id``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {}
+        self._open: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        anchor = dict(attrs).get("id")
+        if tag in {"h1", "h2", "h3", "h4"} and anchor:
+            self._open = self.found.setdefault(anchor, [])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"h1", "h2", "h3", "h4"}:
+            self._open = None
+
+    def handle_data(self, data: str) -> None:
+        if self._open is not None:
+            self._open.append(data)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

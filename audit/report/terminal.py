@@ -1,0 +1,42 @@
+"""Says in a few lines what an audit found, for whoever started it and is still watching."""
+
+from __future__ import annotations
+
+import textwrap
+
+from audit.record import Record
+from audit.report import findings, view
+from audit.report.findings import CheckView, Line
+from audit.text import printable
+
+WIDTH = 100
+INDENT = " " * 4
+LONGEST_NAME = 150
+LONGEST_TEXT = 500
+
+
+def terminal_summary(record: Record) -> str:
+    """Return the verdict of every check with the line that decides it, and the count of verdicts."""
+    checks = findings.checks(record)
+    return "\n".join([*(line for check in checks for line in _told(check)), "", findings.counted(checks)])
+
+
+def _told(check: CheckView) -> list[str]:
+    part = check.part
+    where = f"{part.place.path}:{part.place.line}"
+    verdict = f"{view.VERDICT_SIGNS[part.verdict]} {view.VERDICT_WORDS[part.verdict]}"
+    lines = [f"{verdict}: {_text(part.title, LONGEST_NAME)} ({_text(where, LONGEST_NAME)})"]
+    for sentence in [_sentence(line) for line in check.headlines] or [part.reason]:
+        lines += textwrap.wrap(
+            _text(sentence), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+        )
+    return lines
+
+
+def _sentence(line: Line) -> str:
+    accepted = f"; the policy accepts {line.bound}" if line.bound else ""
+    return f"{line.reading}{accepted}."
+
+
+def _text(text: str, most: int = LONGEST_TEXT) -> str:
+    return printable(text)[:most]

@@ -1,0 +1,141 @@
+import pytest
+
+from audit.policy.checks import check_seed
+
+
+def test_a_check_has_a_seed_of_its_own_that_another_check_does_not_move(desk):
+    alone = desk.load().checks[0].seed
+    desk.text += "  - {id: look, check: probe, data: applicants}\n"
+
+    swap, look = desk.load().checks
+
+    assert swap.seed == alone == check_seed(0, "swap-gap")
+    assert look.seed not in {swap.seed, desk.load("seed=1").checks[1].seed}
+
+
+def test_seeds_are_known_and_fit_every_reader_of_json():
+    assert check_seed(0, "swap-gap") == 88501130869437
+    assert all(0 <= check_seed(seed, "a") < 2**48 for seed in range(100))
+
+
+def test_the_title_of_the_type_stands_in_for_a_missing_one(desk):
+    assert desk.load().checks[0].title == "The counterfactual check"
+    assert (
+        desk.change("    check: counterfactual\n", "    check: counterfactual\n    title: Swap\n")
+        .load()
+        .checks[0]
+        .title
+        == "Swap"
+    )
+
+
+def test_a_table_in_the_policy_becomes_text(desk):
+    desk.change("pairs: data/name_pairs.csv", "pairs: [{female: 1.50, male: true}, {female: Anna, male: null}]")
+
+    policy = desk.load()
+
+    assert policy.checks[0].params.swap["sex"].pairs == (
+        {"female": "1.50", "male": "true"},
+        {"female": "Anna", "male": ""},
+    )
+    assert policy.files == {}
+
+
+def test_a_table_of_another_shape_is_told(desk):
+    message = desk.change("pairs: data/name_pairs.csv", "pairs: [{female: [1]}]").problem()
+
+    assert message.splitlines()[0] == "policy.yaml:26:47: a list"
+    assert (
+        desk.change("pairs: [{female: [1]}]", "pairs: 3").problem().splitlines()[0] == "policy.yaml:26:37: the number 3"
+    )
+
+
+def test_a_malformed_table_is_told_at_its_line(desk):
+    desk.write("data/name_pairs.csv", "female,male\nAnna\n")
+
+    assert desk.problem().splitlines()[0] == "data/name_pairs.csv:2:1: a row of 1 cell"
+
+
+def test_a_missing_table_hides_no_other_mistake_of_its_check(desk):
+    desk.change("pairs: data/name_pairs.csv", "pairs: gone.csv").change("    swap:", "    draws: 0\n    swap:")
+
+    assert [message.splitlines()[0] for message in desk.problems()] == [
+        "policy.yaml:26:12: the number 0",
+        "policy.yaml:27:37: gone.csv, which does not exist",
+    ]
+
+
+def test_what_a_check_finds_wrong_with_its_data_is_placed(desk, lines):
+    assert desk.change("{from: name,", "{from: sex,").problem() == lines(
+        """
+        policy.yaml:26:24: `sex`
+                swap: {sex: {from: sex, pairs: data/name_pairs.csv}}
+                                   ^
+          expected: a field of the text
+          do: name one
+        """
+    )
+
+
+def test_a_list_or_a_word_may_stand_for_a_parameter(desk):
+    desk.text += "  - {id: look, check: probe, data: applicants, layers: [1, 2]}\n"
+
+    assert desk.load().checks[1].params.layers == (1, 2)
+
+    message = desk.change("layers: [1, 2]", "layers: al").problem()
+
+    assert "the text `al`" in message
+    assert message.endswith("  expected: a list or all\n  do: did you mean `all`?")
+
+
+def test_a_check_needs_what_every_check_has(desk):
+    desk.text += "  - {check: probe}\n"
+
+    assert [message.splitlines()[0] for message in desk.problems()] == [
+        "policy.yaml:33:5: no `id`",
+        "policy.yaml:33:5: no `data`",
+    ]
+
+
+def test_ids_are_unique(desk):
+    desk.text += "  - {id: swap-gap, check: probe, data: applicants}\n"
+
+    assert desk.problem().splitlines()[0] == (
+        "policy.yaml:33:10: the id `swap-gap` a second time; the first is at line 23"
+    )
+
+
+@pytest.mark.parametrize("name", ["Swap Gap", "swap_gap", "-a", "a--b", "../x"])
+def test_an_id_is_a_slug(desk, name):
+    desk.text = desk.text.replace("swap-gap", name)
+
+    assert "  expected: small letters and digits, with single hyphens between" in desk.problem()
+
+
+def test_a_check_is_in_one_hazard(desk, lines):
+    desk.change("checks:\n", "  - {id: other, text: Worse., criteria: [swap-gap]}\nchecks:\n")
+
+    assert desk.problem() == lines(
+        """
+        policy.yaml:22:42: the check `swap-gap`, which `unequal-treatment` already names
+              - {id: other, text: Worse., criteria: [swap-gap]}
+                                                     ^
+          expected: each check in one hazard: its criteria are one family
+        """
+    )
+
+
+def test_a_hazard_names_checks_that_are_judged(desk):
+    desk.text += "  - {id: look, check: probe, data: applicants}\n"
+    desk.change("criteria: [swap-gap]", "criteria: [swap-gap, look]")
+
+    assert desk.problem().splitlines()[0] == "policy.yaml:21:26: the check `look`, which has no criteria"
+
+
+def test_ids_of_hazards_are_unique(desk):
+    desk.text += (
+        "  - {id: two, check: probe, data: applicants, criteria: [{metric: alarm_rate, at_most: 1, rationale: x}]}\n"
+    )
+    desk.change("checks:\n", "  - {id: unequal-treatment, text: Worse., criteria: [two]}\nchecks:\n")
+
+    assert "the id `unequal-treatment` a second time" in desk.problem()

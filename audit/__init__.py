@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from audit.record import Record
+    from audit.shown import ShownRecord
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "run"]
@@ -29,7 +29,7 @@ def run(
     store: str | Path | None = None,
     fail_on: Sequence[str] = ("not_met", "not_assessed", "inconclusive"),
     progress: bool = True,
-) -> Record:
+) -> ShownRecord:
     """Audit a model from Python and return the record, which shows itself in a notebook.
 
     Parameters
@@ -51,6 +51,7 @@ def run(
     from audit.capture.model import Switches, adopt, open_model
     from audit.errors import user_error
     from audit.progress import Silent
+    from audit.shown import ShownRecord
     from audit.terminal import progress as shown
     from audit.types import Policy, Verdict
 
@@ -71,4 +72,5 @@ def run(
         fail_on=tuple(Verdict(v) for v in fail_on),
         store=None if store is None else Path(store),
     )
-    return pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())
+    record = pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())
+    return ShownRecord.model_construct(**dict(record))

@@ -73,7 +73,7 @@ FormatOpt = Annotated[str | None, typer.Option("--format", help="Reports to writ
 
 
 @app.command()
-def run(  # noqa: PLR0913 - the options are the command line's contract
+def run(
     policy: PolicyArg,
     model: ModelOpt,
     out: OutOpt = Path("audit-out"),
@@ -102,7 +102,7 @@ def run(  # noqa: PLR0913 - the options are the command line's contract
 
 
 @app.command()
-def plan(  # noqa: PLR0913 - as run
+def plan(
     policy: PolicyArg,
     model: ModelOpt,
     set_: SetOpt = None,

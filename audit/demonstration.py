@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit import pipeline
 from audit.errors import Problem, UserError
 from audit.progress import Progress
 from audit.report.terminal import terminal_summary
 from audit.resources import folder
-from audit.types import Verdict
+from audit.types import Policy, Verdict
+
+if TYPE_CHECKING:
+    from audit.capture.model import LoadedModel
 
 STRENGTH = 0.6
 """The biased model's approval probability for women is this much lower where a case is neither clear."""
@@ -18,24 +22,18 @@ STRENGTH = 0.6
 
 def run(out: Path, options: pipeline.Options, progress: Progress) -> UserError | None:
     """Build both models, audit both, and write the reports; return what failed, if anything did."""
-    from audit.capture.model import Switches, open_model
-    from audit.organisms import CreditSpec, build, default_cache
+    from audit.organisms import CreditSpec, build
 
     pipeline.prepare_output(out)
     specs = {"biased": CreditSpec(kind="direct", strength=STRENGTH), "clean": CreditSpec(kind="clean")}
     policy = folder("policies") / "credit-decision.yaml"
     problems: list[Problem] = []
     for name, spec in specs.items():
-        model = build(spec, cache=default_cache(), progress=progress)
+        model = build(spec, progress=progress)
         progress.note(f"auditing the {name} model")
         target = out / name
         pipeline.prepare_output(target)
-        record = pipeline.run(
-            policy,
-            lambda p, m=model: open_model(str(m), p.task, Switches(device="cpu")),
-            options,
-            progress=progress,  # type: ignore[misc]
-        )
+        record = pipeline.run(policy, partial(_open, model), options, progress=progress)
         record = record.model_copy(
             update={"model": record.model.model_copy(update={"name": f"{name} credit model (demo)"})}
         )
@@ -45,6 +43,13 @@ def run(out: Path, options: pipeline.Options, progress: Progress) -> UserError |
         problems += [p for error in failed for p in error.problems]
         problems += _unexpected(name, [c.verdict for check in record.checks for c in check.criteria])
     return UserError("The demo did not come out as planted", problems) if problems else None
+
+
+def _open(folder_: Path, policy: Policy) -> LoadedModel:
+    from audit.capture.model import Switches, open_model
+
+    # Models this small are slower on an accelerator than beside it.
+    return open_model(str(folder_), policy.task, Switches(device="cpu"))
 
 
 def _unexpected(name: str, verdicts: list[Verdict]) -> list[Problem]:

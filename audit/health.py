@@ -40,9 +40,7 @@ def _pdf() -> tuple[str, bool]:
     """Look for Pango in another process: a failed import of weasyprint prints advice of its own."""
     from audit.report import MISSING_PANGO
 
-    found = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", "import weasyprint"], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run([sys.executable, "-c", "import weasyprint"], capture_output=True, text=True, check=False)
     if found.returncode == 0:
         return "  ok       PDF reports (Pango found)", True
     return f"  MISSING  Pango, for PDF reports; run: {MISSING_PANGO}", False

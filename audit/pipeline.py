@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,7 @@ from audit import report, verdict
 from audit.errors import UserError, user_error
 from audit.progress import Progress, Silent
 from audit.record import CheckPart, CostPart, ModelPart, PolicyPart, Record, RunPart, Tool
-from audit.registry import CheckType, check_types
+from audit.registry import check_types
 from audit.requests import CheckRun
 from audit.types import Finding, JudgedCheck, Metric, NotAssessed, PlannedCheck, Policy, Verdict
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from audit.capture.cost import Cost
     from audit.capture.model import LoadedModel, Switches
     from audit.capture.runs import Begun
-    from audit.capture.scheduler import Scheduler
+    from audit.capture.scheduler import Access, Scheduler
 
 FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
 """What stops a pipeline by default: too little data never reads as a pass."""
@@ -111,7 +112,6 @@ def run(
         progress.note(f"going on with the run that was broken off; begun {begun.created}")
     scheduler, outcomes = capture(policy, loaded, root, progress, cost)
     with cost.stage("verdict"):
-        types = check_types()
         metrics = {check.id: {m.name: m for m in _metrics(check)} for check in policy.checks}
         judged, requirements = verdict.judge(outcomes, policy.checks, policy.hazards, metrics)
     record = Record(
@@ -121,7 +121,7 @@ def run(
         model=_model_part(policy, loaded, scheduler.self_test),
         environment=_environment(loaded),
         data=tuple(policy.datasets[name].card for name in policy.datasets),
-        checks=tuple(_check_part(c, types[c.check], outcomes[c.id], judged[c.id]) for c in policy.checks),
+        checks=tuple(_check_part(c, outcomes[c.id], judged[c.id], scheduler.access[c.id]) for c in policy.checks),
         requirements=requirements,
         limits=policy.limits,
         run=RunPart(
@@ -309,7 +309,10 @@ def _model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPar
     )
 
 
-def _check_part(check: PlannedCheck, kind: CheckType, outcome: Finding | NotAssessed, judged: JudgedCheck) -> CheckPart:
+def _check_part(
+    check: PlannedCheck, outcome: Finding | NotAssessed, judged: JudgedCheck, access: AbstractSet[Access]
+) -> CheckPart:
+    kind = check_types()[check.check]
     found = outcome if isinstance(outcome, Finding) else Finding()
     return CheckPart(
         id=check.id,
@@ -318,6 +321,7 @@ def _check_part(check: PlannedCheck, kind: CheckType, outcome: Finding | NotAsse
         title=check.title or kind.title,
         place=check.place,
         data=check.data,
+        access=tuple(sorted(access)),
         params=check.params.model_dump(mode="json", by_alias=True),
         seed=check.seed,
         verdict=judged.verdict,

@@ -129,7 +129,8 @@ def _half_width(clusters: int) -> float:
     """Half the width of a 95 % interval for a mean over clusters, in standard deviations of a cluster."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(max(clusters - 1, 1), 1 - ALPHA)) / clusters**0.5
+    half: float = float(stdtrit(max(clusters - 1, 1), 1 - ALPHA)) / clusters**0.5
+    return half
 
 
 def _bytes(count: int) -> str:

@@ -29,7 +29,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print one line."""
-        self._stream.write(printable(text) + "\n")
+        self._stream.write("".join(f"{printable(line)}\n" for line in text.splitlines()))
         self._stream.flush()
 
     @contextmanager
@@ -77,7 +77,8 @@ class Bars:
 
     def note(self, text: str) -> None:
         """Print one line; square brackets in it are text, not markup."""
-        self._console.print(printable(text), markup=False)
+        for line in text.splitlines():
+            self._console.print(printable(line), markup=False)
 
     @contextmanager
     def task(self, title: str, total: int, unit: str) -> Iterator[Task]:

@@ -113,7 +113,7 @@ def one_by_one(loaded: LoadedModel, texts: tuple[str, ...], folder: Path) -> Non
 
 
 def with_nnsight(loaded: LoadedModel, texts: tuple[str, ...], folder: Path) -> None:
-    """nnsight's tracing on the same batches, pooled inside the trace."""
+    """Tracing with nnsight on the same batches, pooled inside the trace."""
     import nnsight
 
     traced = nnsight.NNsight(loaded.parts.trunk)
@@ -212,7 +212,8 @@ def main() -> None:
     texts = make_texts(48 if options.quick else 160, 6, 60 if options.quick else 120)
     found = ratios(loaded, texts, repeats=3 if options.quick else 7)
     print(
-        f"\n{len(texts)} texts, {loaded.device}, {torch.get_num_threads()} threads; time over a bare headless forward pass"
+        f"\n{len(texts)} texts, {loaded.device}, {torch.get_num_threads()} threads; "
+        "time over a bare headless forward pass"
     )
     for name, ratio in found.items():
         print(f"  {name:<12} {ratio:6.2f}")

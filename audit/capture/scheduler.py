@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,6 +48,8 @@ from audit.shapes import Floats
 from audit.types import Finding, NotAssessed
 
 Outcome = Finding | NotAssessed
+Access = Literal["outputs", "activations", "gradients"]
+GRADIENT_METHODS = frozenset({"integrated_gradients", "input_x_gradient"})
 
 
 @dataclass(kw_only=True)
@@ -98,6 +100,8 @@ class Scheduler:
     cost: Cost
     self_test: str = ""
     """What the batch-equals-single test found; filled in by the first pass."""
+    access: dict[str, set[Access]] = field(default_factory=dict)
+    """Which of the model's outputs, activations and gradients each check asked for."""
     _ids: dict[str, TokenIds] = field(default_factory=dict)
 
     def run(self, checks: Mapping[str, CheckRun]) -> dict[str, Outcome]:
@@ -109,6 +113,8 @@ class Scheduler:
         number = 0
         while waiting := [check for check in running.values() if check.asked is not None]:
             number += 1
+            for name, check in running.items():
+                self.access.setdefault(name, set()).update(_access(as_tuple(check.asked)) if check.asked else ())
             self._ids.clear()
             self._measure([r for check in waiting for r in as_tuple(_asked(check))], number)
             with self.cost.stage("checks"):
@@ -218,7 +224,7 @@ class Scheduler:
                     return  # said again, with its reason, when the answer is put together
                 # One text at a time: a kill loses at most the text that was being attributed.
                 self.store.put([(key, key_of(text), _packed(answer))])
-                backward = rows if request.method in {"integrated_gradients", "input_x_gradient"} else 0
+                backward = rows if request.method in GRADIENT_METHODS else 0
                 self.cost.attribution_texts += 1
                 self.cost.attribution_rows += rows
                 self.cost.rows_forward += rows
@@ -361,6 +367,16 @@ def _layers(request: States, blocks: int) -> tuple[int, ...]:
 
 
 # ---- keys and packing ----------------------------------------------------------------------------
+
+
+def _access(requests: Iterable[Request]) -> Iterator[Access]:
+    for request in requests:
+        if isinstance(request, States):
+            yield "activations"
+        elif isinstance(request, Scores | Ablations):
+            yield "outputs"
+        elif isinstance(request, Attributions):
+            yield "gradients" if request.method in GRADIENT_METHODS else "outputs"
 
 
 def _target_key(target: Target) -> bytes:

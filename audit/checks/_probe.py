@@ -92,14 +92,9 @@ def _hat(fit: Floats, test: Floats) -> Floats:
     rows, width = fit.shape
     penalty = PENALTY * float((fit**2).sum(axis=1).mean()) or 1.0
     if rows <= width:
-        gram = fit @ fit.T
-        gram[np.diag_indices(rows)] += penalty
-        hat: Floats = np.linalg.solve(gram, fit @ test.T).T
-        return hat
-    gram = fit.T @ fit
-    gram[np.diag_indices(width)] += penalty
-    primal: Floats = test @ np.linalg.solve(gram, fit.T)
-    return primal
+        return np.asarray(np.linalg.solve(fit @ fit.T + penalty * np.eye(rows), fit @ test.T).T, dtype=np.float64)
+    covariance = fit.T @ fit + penalty * np.eye(width)
+    return np.asarray(test @ np.linalg.solve(covariance, fit.T), dtype=np.float64)
 
 
 def _parts(draws: int) -> Iterator[slice]:

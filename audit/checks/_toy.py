@@ -217,7 +217,7 @@ def credit_examples(
         approved_by=Person(),
         place=PLACE,
     )
-    common = {"params": params, "data": applicants(), "decision": DECISION, "criteria": (criterion,)}
+    common: dict[str, Any] = {"params": params, "data": applicants(), "decision": DECISION, "criteria": (criterion,)}
     return (
         Example(name="women lose one logit", model=credit(1.0), verdict=Verdict.NOT_MET, **common),
         Example(name="names do not matter", model=credit(0.0), verdict=Verdict.MET, **common),

@@ -91,7 +91,15 @@ def _descriptive(
 ) -> Metric:
     worse = Worse.HIGHER if name.startswith(("protected", "excess")) else Worse.LOWER
     return Metric(
-        name=name, title=title, meaning=meaning, reading=reading, unit=unit, worse=worse, null=null, descriptive=True
+        name=name,
+        title=title,
+        meaning=meaning,
+        reading=reading,
+        unit=unit,
+        worse=worse,
+        null=null,
+        descriptive=True,
+        why_descriptive="attribution points and does not decide",
     )
 
 

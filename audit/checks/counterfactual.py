@@ -18,7 +18,7 @@ What it cannot show
 -------------------
 It says nothing about attributes that were not swapped, about the realism of the templates, or about
 outcomes in use. It is blind to proxies: a model that leans on a postcode passes it. A rate of zero flips
-is bounded by the number of distinct clusters, not proven to be zero.
+is bounded by the number of distinct clusters, and not shown to be zero.
 
 Validity checks
 ---------------
@@ -45,7 +45,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.checks import _competence, _stats
 from audit.registry import Example, LaterRounds
-from audit.requests import CheckRun, ScoreAnswer, Scores, Tokenised, TokenisedText
+from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Tokenised, TokenisedText
 from audit.shapes import Bools, Floats
 from audit.types import (
     Column,
@@ -185,7 +185,9 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
 
 def _swap_problems(attribute: str, swap: Swap, data: Dataset, fields: set[str]) -> Iterator[ParamProblem]:
     at = ("swap", attribute)
-    missing = [((*at, "from"), swap.from_)] if swap.from_ not in fields else []
+    missing: list[tuple[tuple[str | int, ...], str]] = []
+    if swap.from_ not in fields:
+        missing.append(((*at, "from"), swap.from_))
     missing += [((*at, "matched_by", i), name) for i, name in enumerate(swap.matched_by or ()) if name not in fields]
     yield from (ParamProblem(at=where, found=f"no field {name!r}", expected=_one_of(fields)) for where, name in missing)
     if missing:
@@ -220,9 +222,8 @@ def _one_of(names: set[str]) -> str:
 
 
 def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them, behaviour decides."""
-    del params
-    return frozenset(m.name for m in METRICS)
+    """Return the metrics that may carry a criterion: behaviour decides. Without strata there is no gap in one."""
+    return frozenset(m.name for m in METRICS if params.strata or m.name != "stratum_gap")
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
@@ -338,7 +339,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     originals = tuple(row.text for row in data.rows)
     order = None if decision.decides else _competence.shuffled(data, rng)
     pairs = _some_pairs(comparisons, rng)
-    asked = [
+    asked: list[Request] = [
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
         Tokenised(texts=tuple(t for pair in pairs for t in pair)),

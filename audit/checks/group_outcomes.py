@@ -71,14 +71,20 @@ NAME = "group_outcomes"
 VERSION = "1"
 TITLE = "Outcomes per group at equal legitimate factors"
 
+_UNEQUAL = (
+    "groups in unequal circumstances differ in it without being treated unequally; where equal rates are asked for "
+    "whatever the circumstances, declare parity: unconditional with a parity_rationale"
+)
+
 METRICS = (
     Metric(
         name="selection_gap_within_strata",
         title="Selection gap at equal legitimate factors",
         meaning="Selection rate of the reference group minus that of the group, averaged over strata of the legitimate "
         "factors with Mantel-Haenszel weights.",
-        reading="At equal legitimate factors, {reference} is selected at a rate {amount} {more} than {group}",
-        unit="share",
+        reading="At equal legitimate factors, the selection rate of {reference} is {amount} {more} than that of "
+        "{group}",
+        unit="points",
         worse=Worse.HIGHER,
         null=0.0,
     ),
@@ -101,6 +107,7 @@ METRICS = (
         worse=Worse.LOWER,
         null=1.0,
         descriptive=True,
+        why_descriptive=_UNEQUAL,
     ),
     Metric(
         name="scoring_ratio",
@@ -111,6 +118,7 @@ METRICS = (
         worse=Worse.LOWER,
         null=1.0,
         descriptive=True,
+        why_descriptive=_UNEQUAL,
     ),
     Metric(
         name="selection_rate",
@@ -436,7 +444,7 @@ def _odds_table(pairs: Sequence[tuple[_Group, _Group]], outcomes: _Outcomes) -> 
 
 def _forests(gaps: Sequence[Measurement], decision: Decision) -> tuple[Forest, ...]:
     titles = {
-        "selection_gap_within_strata": ("Selection gap at equal legitimate factors", "share"),
+        "selection_gap_within_strata": ("Selection gap at equal legitimate factors", "points"),
         "score_gap_within_strata": ("Score gap at equal legitimate factors", decision.unit),
     }
     out = []

@@ -14,7 +14,8 @@ depth it becomes explicit, which is where to look for its use.
 
 What it cannot show
 -------------------
-Decodable is not used: fair models hold the attribute as readily as biased ones, because the text does. So
+Decodable is not used: models that ignore the attribute hold it as readily as those that do not, because the
+text does. So
 this never fails a model and never clears one. When the probe finds nothing, another probe may find something.
 
 Validity checks
@@ -80,6 +81,7 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.5,
         descriptive=True,
+        why_descriptive="decodable is not used: a probe alone never decides",
     ),
     Metric(
         name="auroc_layer_chosen",
@@ -90,6 +92,7 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.5,
         descriptive=True,
+        why_descriptive="decodable is not used: a probe alone never decides",
     ),
     Metric(
         name="beyond_baseline",
@@ -100,6 +103,7 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.0,
         descriptive=True,
+        why_descriptive="decodable is not used: a probe alone never decides",
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
@@ -287,15 +291,14 @@ def _finding(
     rng: np.random.Generator,
 ) -> Finding:
     clusters = (task.clusters,)
-    named = {"group": task.positive, "reference": task.negative}
-    layers = [
-        _stats.measure(
-            _METRIC["auroc"], _stats.clustered_auroc(task.labels, p, clusters), stratum=f"layer {layer}", **named
-        )
-        for layer, p in trained.predictions.items()
-    ]
+
+    def area(metric: str, scores: Floats, stratum: str = "") -> Measurement:
+        estimate = _stats.clustered_auroc(task.labels, scores, clusters)
+        return _stats.measure(_METRIC[metric], estimate, group=task.positive, reference=task.negative, stratum=stratum)
+
+    layers = [area("auroc", p, f"layer {layer}") for layer, p in trained.predictions.items()]
     best = _best(trained, task)
-    chosen = _stats.measure(_METRIC["auroc_layer_chosen"], _stats.clustered_auroc(task.labels, best, clusters), **named)
+    chosen = area("auroc_layer_chosen", best)
     beyond = [
         _stats.measure(
             _METRIC["beyond_baseline"],

@@ -35,6 +35,8 @@ def criteria(
             continue
         bound = entry.at_most if relation == "at_most" else entry.at_least
         assert bound is not None
+        assert check_type is not None
+        judgeable = frozenset(metric.judged_with) if params is None else check_type.judgeable(params)
         if any(other.metric == metric.name and other.relation == relation for other in out):
             reading.problems.at(
                 at, found=f"a second `{relation}` for {metric.name}", expected="one bound each way for a metric"
@@ -43,7 +45,7 @@ def criteria(
             Criterion(
                 metric=metric.name,
                 relation=relation,
-                bounds={metric.name: bound, **_further(at, entry, metric, bound, reading)},
+                bounds={metric.name: bound, **_further(at, entry, metric, bound, judgeable, reading)},
                 rationale=entry.rationale,
                 set_by=person(entry.set_by),
                 approved_by=person(entry.approved_by),
@@ -86,33 +88,39 @@ def _metric(
         )
         return None
     metric = check_type.metric(name)
-    judgeable = None if params is None else [known for known in names if known in check_type.judgeable(params)]
-    if metric.descriptive or (judgeable is not None and name not in judgeable):
-        why = (
-            "a descriptive metric: a probe or an attribution alone never decides"
-            if metric.descriptive
-            else "which may not be judged under these parameters"
-        )
-        others = [known.name for known in check_type.metrics if not known.descriptive]
+    if params is None:
+        return metric
+    judgeable = [known for known in names if known in check_type.judgeable(params)]
+    if name not in judgeable:
+        why = "a descriptive metric" if metric.descriptive else "which may not be judged under these parameters"
         reading.problems.at(
             at,
-            found=f"a criterion on `{name}`, {why}",
-            expected=one_of(others if judgeable is None else judgeable),
+            found=f"a criterion on `{name}`, {why}" + (f": {metric.why_descriptive}" if metric.why_descriptive else ""),
+            expected=one_of(judgeable)
+            if judgeable
+            else f"no criterion: these parameters let {check_type.name} judge nothing",
             do="judge behaviour, and leave this metric to be read beside it" if metric.descriptive else "",
         )
         return None
     return metric
 
 
-def _further(path: KeyPath, entry: CriterionEntry, metric: Metric, bound: float, reading: Reading) -> dict[str, float]:
-    """Return the bounds of the metrics judged together with this one; the main bound where none is given."""
+def _further(
+    path: KeyPath, entry: CriterionEntry, metric: Metric, bound: float, judgeable: frozenset[str], reading: Reading
+) -> dict[str, float]:
+    """Return the bounds of the metrics judged together with this one; the main bound where none is given.
+
+    Only metrics that these parameters let be measured are bound: without declared strata there is no gap in
+    a stratum that a criterion could miss.
+    """
+    together = tuple(name for name in metric.judged_with if name in judgeable)
     for name in entry.also:
-        if name not in metric.judged_with:
+        if name not in together:
             reading.problems.at(
                 (*path, "also", name),
                 key=True,
-                found=f"the metric `{shortened(name)}`, which is not judged with {metric.name}",
-                expected=one_of(metric.judged_with),
-                do=nearest(name, metric.judged_with),
+                found=f"the metric `{shortened(name)}`, which is not judged with {metric.name} here",
+                expected=one_of(together) if together else "nothing: no other metric is judged with this one",
+                do=nearest(name, together),
             )
-    return {name: entry.also.get(name, bound) for name in metric.judged_with}
+    return {name: entry.also.get(name, bound) for name in together}

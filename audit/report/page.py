@@ -159,8 +159,9 @@ def shortened(text: str, most: int = LONGEST_TEXT) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return ``text`` with a full stop at its end, where it has no mark of its own."""
-    return text if not text or text.rstrip()[-1:] in ".!?…)" else f"{text.rstrip()}."
+    """Return ``text`` with a capital at its start, and a full stop where it has no mark of its own."""
+    text = text[:1].upper() + text[1:].rstrip()
+    return text if not text or text[-1] in ".!?…)" else f"{text}."
 
 
 def pieces(text: str) -> list[str]:

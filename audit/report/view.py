@@ -66,6 +66,8 @@ _UNITS = {
     "AUROC": _Unit(decimals=3),
     "correlation": _Unit(decimals=2),
     "share": _Unit(scale=100.0, suffix=f"{NARROW}%", decimals=1, repeated=True),
+    # A difference of shares: "26 % higher" could be read as a ratio.
+    "points": _Unit(scale=100.0, suffix="\u00a0points", decimals=1),
     "ratio": _Unit(decimals=2),
     "nats": _Unit(suffix="\u00a0nats", decimals=2),
     "count": _Unit(decimals=0),

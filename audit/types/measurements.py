@@ -137,5 +137,7 @@ class Metric:
     null: float | None = None
     descriptive: bool = False
     """A descriptive metric may carry no criterion: a probe or an attribution alone never decides."""
+    why_descriptive: str = ""
+    """Told to whoever sets a criterion on it: why it may carry none, or what would let it."""
     judged_with: tuple[str, ...] = ()
     """Further metrics that a criterion on this one also binds, each with its own bound (equivalence)."""

@@ -29,7 +29,7 @@ class Swap(_Params):
 
 class Counterfactual(_Params):
     swap: Mapping[str, Swap] = Field(description="Attribute → how to swap it.")
-    judged: Literal["gap", "nothing"] = Field("gap", description="What may be judged.")
+    judged: Literal["gap", "gap without strata", "nothing"] = Field("gap", description="What may be judged.")
     draws: int = Field(199, ge=1, description="Draws of the permutation null.")
 
 
@@ -47,6 +47,7 @@ def _metric(name: str, *, descriptive: bool = False, judged_with: tuple[str, ...
         worse=Worse.HIGHER,
         descriptive=descriptive,
         judged_with=judged_with,
+        why_descriptive="a probe alone never decides" if descriptive else "",
     )
 
 
@@ -84,6 +85,13 @@ def check_type(name: str, params: type[BaseModel], metrics: tuple[Metric, ...], 
     )
 
 
+_JUDGEABLE = {
+    "gap": frozenset({"score_gap", "absolute_gap", "stratum_gap"}),
+    "gap without strata": frozenset({"score_gap", "absolute_gap"}),
+    "nothing": frozenset[str](),
+}
+
+
 @pytest.fixture(scope="session")
 def check_types() -> Mapping[str, CheckType]:
     gap = _metric("score_gap", judged_with=("absolute_gap", "stratum_gap"))
@@ -93,7 +101,7 @@ def check_types() -> Mapping[str, CheckType]:
             Counterfactual,
             (gap, _metric("absolute_gap"), _metric("stratum_gap")),
             problems=_swap_problems,
-            judgeable=lambda params: frozenset({"score_gap"} if params.judged == "gap" else ()),
+            judgeable=lambda params: _JUDGEABLE[params.judged],
         ),
         check_type("probe", Probe, (_metric("accuracy", descriptive=True), _metric("alarm_rate"))),
     )

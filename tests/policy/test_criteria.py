@@ -17,12 +17,18 @@ def test_metrics_judged_with_it_take_the_main_bound_or_their_own(desk):
     assert desk.load().checks[0].criteria[0].bounds == {"score_gap": 0.01, "absolute_gap": 0.02, "stratum_gap": 0.01}
 
 
+def test_metrics_that_these_parameters_leave_unmeasured_are_not_bound(desk):
+    desk.change("    criteria:\n      - metric", "    judged: gap without strata\n    criteria:\n      - metric")
+
+    assert desk.load().checks[0].criteria[0].bounds == {"score_gap": 0.01, "absolute_gap": 0.01}
+
+
 def test_a_metric_that_is_not_judged_with_it_is_told(desk, lines):
     desk.change("at_most: 0.01", "at_most: 0.01\n        also: {absolut_gap: 0.02}")
 
     assert desk.problem() == lines(
         """
-        policy.yaml:30:16: the metric `absolut_gap`, which is not judged with score_gap
+        policy.yaml:30:16: the metric `absolut_gap`, which is not judged with score_gap here
                     also: {absolut_gap: 0.02}
                            ^
           expected: one of absolute_gap, stratum_gap
@@ -56,8 +62,7 @@ def test_a_criterion_on_a_descriptive_metric_is_refused(desk, lines):
 
     assert desk.problem() == lines(
         """
-        policy.yaml:33:65: a criterion on `accuracy`, a descriptive metric: a probe or an attribution alone \\
-        never decides
+        policy.yaml:33:65: a criterion on `accuracy`, a descriptive metric: a probe alone never decides
               - {id: l, check: probe, data: applicants, criteria: [{metric: accuracy, at_most: 1, rationale: x}]}
                                                                             ^
           expected: alarm_rate
@@ -72,15 +77,17 @@ def test_a_metric_that_these_parameters_do_not_let_judge_is_refused(desk, lines)
         policy.yaml:29:17: a criterion on `score_gap`, which may not be judged under these parameters
                   - metric: score_gap
                             ^
-          expected: nothing: there is none
+          expected: no criterion: these parameters let counterfactual judge nothing
         """
     )
 
 
-def test_a_metric_that_is_only_judged_with_another_is_told_which_may_be(desk):
-    message = desk.change("metric: score_gap", "metric: absolute_gap").problem()
+def test_a_metric_that_only_other_parameters_let_judge_is_told_which_may_be(desk):
+    desk.change("    criteria:\n      - metric", "    judged: gap without strata\n    criteria:\n      - metric")
 
-    assert message.endswith("  expected: score_gap")
+    message = desk.change("metric: score_gap", "metric: stratum_gap").problem()
+
+    assert message.endswith("  expected: one of score_gap, absolute_gap")
 
 
 @pytest.mark.parametrize(

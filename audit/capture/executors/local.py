@@ -6,7 +6,8 @@ later batches fit at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +32,10 @@ LARGEST_LOGITS = 2**26
 
 LARGEST_RANDOM_TWIN = 50_000_000
 """Parameters up to which the same architecture with random weights is tried as a comparator."""
+
+FEW_CORES = 4
+SMALL_BLOCKS = 50_000_000
+"""Parameters of all blocks up to which an attribution pass is too small to share among a few cores."""
 
 RANDOM_SEED = 20_261_123
 
@@ -132,7 +137,8 @@ class LocalExecutor:
             )
             return answer, rows + more
 
-        answer, rows = self._retried(run, len(ids))
+        with self._threads():
+            answer, rows = self._retried(run, len(ids))
         return answer, rows, rows * len(ids)
 
     def ablate(
@@ -147,12 +153,33 @@ class LocalExecutor:
         read = tokenised(self.loaded, text)
         explained = contrasts.bind(self.loaded, contrast, text, ids)
         baseline = contrasts.baseline_ids(self.loaded, ids, read.special, baseline_input)
-        return self._retried(
-            lambda: attribution.replaced_scores(
-                self.loaded, explained.score, ids, baseline, positions, budget=self.budget
-            ),
-            len(ids),
-        )
+        with self._threads():
+            return self._retried(
+                lambda: attribution.replaced_scores(
+                    self.loaded, explained.score, ids, baseline, positions, budget=self.budget
+                ),
+                len(ids),
+            )
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """Run the small passes of attribution in one thread where the model is small and cores are few.
+
+        Handing slivers of work between threads costs more than it saves, and on a machine shared with others
+        the threads wait for each other most of the time (ten times as long was seen).
+        """
+        import torch
+
+        before = torch.get_num_threads()
+        weights = sum(p.numel() for block in self.loaded.parts.blocks for p in block.parameters())
+        if self.loaded.device.type != "cpu" or before > FEW_CORES or weights > SMALL_BLOCKS:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     # ---- memory --------------------------------------------------------------------------------
 

@@ -1,0 +1,41 @@
+"""A record that shows itself in a notebook and saves any report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audit import report
+from audit.errors import user_error
+from audit.record import Record
+
+
+class ShownRecord(Record):
+    """The record of ``audit.run``: typed, and at home in a notebook."""
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and the findings as HTML; text from outside is escaped."""
+        from audit.report.html import fragment
+
+        return fragment(self)
+
+    def save(self, path: str | Path, *, format: str | None = None) -> Path:  # noqa: A002 - as --format
+        """Write one report and return its path; the format follows from the file's ending.
+
+        Raises
+        ------
+        UserError
+            When the format is unknown or the report cannot be made.
+        """
+        path = Path(path)
+        endings = {Path(f.file_name).suffix: name for name, f in report.FORMATS.items()}
+        name = format or endings.get(path.suffix)
+        if name is None or name not in report.FORMATS:
+            raise user_error(
+                "There is no such format",
+                where="save",
+                found=format or path.name,
+                expected=f"one of {', '.join(report.FORMATS)}, or a file name that ends in {', '.join(endings)}",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(report.render(self, name))
+        return path

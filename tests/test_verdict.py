@@ -328,6 +328,30 @@ def test_the_reason_names_the_validity_check_and_keeps_the_numbers_in_sight() ->
     )
 
 
+@pytest.mark.parametrize("value", [0.2, 0.02])
+def test_a_comparison_of_fewer_than_six_clusters_claims_nothing_and_leaves_the_others_alone(value: float) -> None:
+    few = replace(mean("rate", value, group="few"), clusters=5)
+    enough = replace(mean("rate", value, group="many"), clusters=6)
+
+    found = judge(of(few, enough), bound("rate", rate=0.1))
+
+    by_group = {h.group: h.verdict for h in found.criteria[0].hypotheses}
+    assert by_group == {"few": INCONCLUSIVE, "many": NOT_MET if value > 0.1 else MET}
+    if value < 0.1:
+        assert (
+            found.reason == "1 comparison rests on fewer than 6 clusters, which claim nothing beyond the cases tested"
+        )
+
+
+def test_what_a_failed_validity_check_kept_from_being_measured_is_open_rather_than_unassessed() -> None:
+    found = judge(of(validity=(validity(Guards.FALSE_ALL_CLEAR, False),)), bound("rate", rate=0.1))
+
+    assert (found.verdict, found.reason) == (
+        INCONCLUSIVE,
+        "not measured: rate, because the validity check “Noise stays quiet” did not pass (3 of 9)",
+    )
+
+
 def test_a_blocked_comparison_asks_for_no_rows() -> None:
     found = judge(of(mean("rate", 0.2), validity=(validity(Guards.FALSE_ALARM, False),)), bound("rate", rate=0.1))
 

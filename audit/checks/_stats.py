@@ -27,7 +27,6 @@ from audit import two_proportions
 from audit.checks._arms import Arms
 from audit.checks._auroc import auroc, clustered_auroc, clustered_auroc_difference
 from audit.checks._clusters import (
-    FEWEST_CLUSTERS,
     Labels,
     Way,
     chosen,
@@ -45,7 +44,6 @@ from audit.shapes import Bools, Floats
 from audit.types import Binomial, TwoProportions
 
 __all__ = [
-    "FEWEST_CLUSTERS",
     "CommonOdds",
     "Estimate",
     "Labels",

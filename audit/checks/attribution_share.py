@@ -108,25 +108,26 @@ METRICS = (
         "protected_share",
         "Share of attribution on protected words",
         "Absolute attribution on protected tokens divided by that on all tokens that are not special.",
-        "{value} of the absolute attribution falls on {group}",
+        "{value} of the absolute attribution falls on {group} ({stratum})",
     ),
     _descriptive(
         "uniform_share",
         "Share if all tokens counted alike",
         "Number of protected tokens divided by the number of tokens that are not special.",
-        "If all tokens counted alike, {value} would fall on {group}",
+        "If all tokens counted alike, {value} would fall on {group} ({stratum})",
     ),
     _descriptive(
         "reference_share",
         "Share of as many reference words",
         "Mean absolute attribution of a reference token times the number of protected tokens, divided by the total.",
-        "As many reference words get {value}",
+        "As many reference words get {value} ({stratum})",
     ),
     _descriptive(
         "excess_share",
         "Protected share beyond the reference",
         "Protected share minus reference share, row by row.",
-        "{group} gets {amount} {more} a share than as many reference words",
+        "The share on {group} is {amount} {more} than that of as many reference words ({stratum})",
+        unit="points",
         null=0.0,
     ),
     _descriptive(
@@ -384,7 +385,7 @@ def _measurements(
     faithful: Sequence[tuple[Floats, Floats]],
     clusters: tuple[Sequence[str], ...],
 ) -> tuple[Measurement, ...]:
-    group = ", ".join(params.protected)
+    group = " and ".join(f"“{name}”" for name in params.protected)
     out: list[Measurement] = []
     for attributed in (*gradients, ablated):
         label = _label(attributed)

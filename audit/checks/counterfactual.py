@@ -78,6 +78,7 @@ METRICS = (
         title="Mean score gap",
         meaning="Mean difference of the score between a case with this value and the same case with the reference.",
         reading="The same cases score {amount} {more} with “{group}” than with {reference}",
+        listing="Compared with the same cases with {reference}, scores are {more} with {items}",
         unit="score",
         worse=Worse.AWAY,
         null=0.0,
@@ -277,8 +278,14 @@ def _comparisons(*, params_swap: Mapping[str, Swap], strata: tuple[str, ...], da
                 if value in texts and all(v in texts for v in others)
             )
             if units and others:
-                out.append(_Comparison(group=value, reference=", ".join(others), units=units))
+                out.append(_Comparison(group=value, reference=_named(others), units=units))
     return out
+
+
+def _named(references: Sequence[str]) -> str:
+    if len(references) == 1:
+        return references[0]
+    return f"the mean of {', '.join(references[:-1])} and {references[-1]}"
 
 
 def _default_reference(swap: Swap, values: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ from audit.types import (
 PRINTED_LINES = 60
 """Measurements and hypotheses printed per check; the others stand in the attached record."""
 
+LISTED = 5
+"""Groups named on each side of the null value where a sentence tells of several."""
+
 READINGS = 5
 """Measurements per check that are put into plain words."""
 
@@ -92,10 +95,11 @@ class Line:
         value = self.measurement.value - (self.metric.null or 0.0 if away else 0.0)
         return (abs(value) if away else value) - self.hypothesis.bound
 
-    def rank(self) -> tuple[int, float]:
-        """Sort key: worst verdict first, unjudged last, then the farthest beyond its bound."""
+    def rank(self) -> tuple[int, bool, float]:
+        """Sort key: worst verdict first, unjudged last; the criterion's own metric; the farthest beyond its bound."""
         order = len(VERDICT_ORDER) if self.verdict is None else VERDICT_ORDER.index(self.verdict)
-        return order, -self.beyond
+        companion = self.criterion is not None and self.criterion.metric != self.metric.name
+        return order, companion, -self.beyond
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +114,40 @@ class CriterionView:
 
     @property
     def deciding(self) -> Line | None:
-        """The line that a summary names: the worst."""
-        return self.lines[0] if self.lines else None
+        """The line that a summary names: the worst, of the criterion's own metric where that came out so too."""
+        own = [line for line in self.lines if line.metric.name == self.metric.name]
+        as_judged = [line for line in own if line.verdict == self.criterion.verdict]
+        return next(iter(as_judged or self.lines), None)
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """The criterion in plain words, without full stops: several groups at once where the metric can say so."""
+        own = [
+            (line, line.measurement)
+            for line in self.lines
+            if line.metric.name == self.metric.name and line.verdict == self.criterion.verdict and line.measurement
+        ]
+        if not self.metric.listing or self.criterion.verdict != Verdict.NOT_MET or len(own) < 2:
+            return (self.deciding.reading,) if self.deciding and self.deciding.measurement else ()
+        (reference, _), *_ = Counter(m.reference for _, m in own).most_common(1)
+        out = []
+        for above in (True, False):
+            side = [x for x in own if (x[1].value >= (self.metric.null or 0.0)) is above]
+            named = [x for x in side if x[1].reference == reference][:LISTED]
+            if named:
+                shown = [m for _, m in named]
+                out.append(view.listing(self.metric, shown, named[0][0].decimals, len(side) - len(named)))
+        return tuple(out)
+
+    @property
+    def lists_groups(self) -> bool:
+        """Whether the sentences name several groups each."""
+        return bool(self.sentences) and self.deciding is not None and self.sentences[0] != self.deciding.reading
+
+    @property
+    def accepted(self) -> str:
+        """The bound of the criterion's own metric, in words."""
+        return self.bounds[0][1]
 
     @property
     def shared_reference(self) -> bool:
@@ -181,6 +217,12 @@ class CheckView:
         return tuple(table for table in tables if table.lines)
 
     @property
+    def shared_reference(self) -> str:
+        """What every printed line is compared with, where that is the same; else each line says it."""
+        references = {line.labels[1] for line in self.lines[:PRINTED_LINES]}
+        return references.pop() if len(references) == 1 else ""
+
+    @property
     def unprinted(self) -> int:
         """How many measurements stand in the record only."""
         return max(len(self.lines) - PRINTED_LINES, 0)
@@ -191,10 +233,15 @@ class CheckView:
         return self.lines[:READINGS]
 
     @property
-    def headlines(self) -> tuple[Line, ...]:
-        """What a summary tells of the check: the line that decides each criterion, else the first measured."""
-        decided = tuple(c.deciding for c in self.criteria if c.deciding and c.deciding.measurement)
-        return decided or self.lines[:1]
+    def headlines(self) -> tuple[str, ...]:
+        """What a summary tells of the check, in sentences: how each criterion came out, else the first line."""
+        decided = tuple(
+            f"{sentence}; the policy accepts {c.deciding.bound if len(c.sentences) == 1 else c.accepted}"
+            for c in self.criteria
+            if c.deciding
+            for sentence in c.sentences
+        )
+        return decided or tuple(line.reading for line in self.lines[:1])
 
     @cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:

@@ -37,7 +37,7 @@ def fragment(record: Record) -> str:
     return (
         f'<div class="inspectoscope"><style>{_FRAGMENT_STYLE}</style>'
         f"<p><strong>{title}</strong><br>{where}</p>"
-        "<table><thead><tr><th>Check</th><th>Verdict</th><th>Measured</th><th>Bound</th></tr></thead>"
+        "<table><thead><tr><th>Check</th><th>Verdict</th><th>Measured</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -49,12 +49,11 @@ _FRAGMENT_STYLE = (
 
 
 def _row(check: findings.CheckView) -> str:
-    measured = "<br>".join(_escaped(line.reading) for line in check.headlines)
-    bounds = "<br>".join(_escaped(line.bound) for line in check.headlines)
+    measured = "<br>".join(map(_escaped, check.headlines))
     return (
         f"<tr><td>{_escaped(check.part.title)}</td>"
         f'<td class="verdict">{_escaped(view.VERDICT_WORDS[check.part.verdict])}</td>'
-        f"<td>{measured or _escaped(check.part.reason)}</td><td>{bounds}</td></tr>"
+        f"<td>{measured or _escaped(check.part.reason)}</td></tr>"
     )
 
 

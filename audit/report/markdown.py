@@ -7,6 +7,7 @@ Everything from outside is escaped down to its letters, so that a group named ``
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from audit.record import Record
 from audit.report import findings, page, view
@@ -68,6 +69,7 @@ def _rows(check: CheckView) -> list[str]:
                 "; ".join(b for _, b in c.bounds),
                 c.criterion.place.line,
                 c.criterion.reason,
+                c.sentences,
             )
             for c in check.criteria
         ]
@@ -75,8 +77,16 @@ def _rows(check: CheckView) -> list[str]:
     return [_row(check, check.part.verdict, first, "none set", check.part.place.line, check.part.reason)]
 
 
-def _row(check: CheckView, verdict: Verdict | None, line: Line | None, bound: str, at: int, reason: str) -> str:
-    told = line.reading if line and line.measurement else reason
+def _row(
+    check: CheckView,
+    verdict: Verdict | None,
+    line: Line | None,
+    bound: str,
+    at: int,
+    reason: str,
+    sentences: Sequence[str] = (),
+) -> str:
+    told = ". ".join(sentences) or (line.reading if line and line.measurement else reason)
     cells = (
         _md(check.part.title, 200),
         f"{view.VERDICT_SIGNS[verdict]} {view.VERDICT_WORDS[verdict]}",

@@ -106,7 +106,7 @@ def _environment() -> Environment:
         "w3c": view.w3c,
         "blocks": prose.blocks,
         "pieces": pieces,
-        "sentence": sentence,
+        "sentence": view.sentence,
         "shortened": shortened,
         "compact": compact,
     }
@@ -156,12 +156,6 @@ def shortened(text: str, most: int = LONGEST_TEXT) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}… ({view.count(len(text))} characters in all)"
-
-
-def sentence(text: str) -> str:
-    """Return ``text`` with a capital at its start, and a full stop where it has no mark of its own."""
-    text = text[:1].upper() + text[1:].rstrip()
-    return text if not text or text[-1] in ".!?…)" else f"{text}."
 
 
 def pieces(text: str) -> list[str]:

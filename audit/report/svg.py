@@ -100,9 +100,11 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
 def tick_labels(at: Sequence[float], unit: str) -> list[str]:
     """Return the numbers of ticks; per cent signs apart they are bare, for the caption names the unit."""
     step = at[1] - at[0] if len(at) > 1 else 1.0
-    scale = 100.0 if unit == "share" else 1.0
+    scale = 100.0 if unit in {"share", "points"} else 1.0
     decimals = max(0, -math.floor(math.log10(step * scale) + 1e-9))
-    return [view.number(value, "share" if unit == "share" else "ratio", decimals) for value in at]
+    if unit == "share":
+        return [view.number(value, unit, decimals) for value in at]
+    return [view.number(value * scale, "ratio", decimals) for value in at]
 
 
 def text_width(text: str, *, bold: bool = False) -> float:

@@ -6,7 +6,7 @@ import textwrap
 
 from audit.record import Record
 from audit.report import findings, view
-from audit.report.findings import CheckView, Line
+from audit.report.findings import CheckView
 from audit.text import printable
 
 WIDTH = 100
@@ -26,16 +26,15 @@ def _told(check: CheckView) -> list[str]:
     where = f"{part.place.path}:{part.place.line}"
     verdict = f"{view.VERDICT_SIGNS[part.verdict]} {view.VERDICT_WORDS[part.verdict]}"
     lines = [f"{verdict}: {_text(part.title, LONGEST_NAME)} ({_text(where, LONGEST_NAME)})"]
-    for sentence in [_sentence(line) for line in check.headlines] or [part.reason]:
+    for sentence in check.headlines or (part.reason,):
         lines += textwrap.wrap(
-            _text(sentence), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+            view.sentence(_text(sentence)),
+            WIDTH,
+            initial_indent=INDENT,
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,
         )
     return lines
-
-
-def _sentence(line: Line) -> str:
-    accepted = f"; the policy accepts {line.bound}" if line.bound else ""
-    return f"{line.reading}{accepted}."
 
 
 def _text(text: str, most: int = LONGEST_TEXT) -> str:

@@ -256,15 +256,10 @@ def reading(metric: Metric, m: Measurement, decimals: int | None = None) -> str:
     """
     template = TextTemplate(metric.reading)
     first = next((name for name in template.names if name in {"value", "amount"}), "")
-    sign = -1.0 if m.value < 0 else 1.0
-    low, high = (m.low, m.high) if sign > 0 else (_negative(m.high), _negative(m.low))
-    amount = spread(
-        sign * m.value, low, high, m.unit, decimals, confidence=m.confidence, exact=m.exact or m.low is None
-    )
     numbers = {
         "value": estimate(m, decimals) if first == "value" else number(m.value, m.unit, decimals),
-        "amount": amount if first == "amount" else number(abs(m.value), m.unit, decimals),
-        "more": "higher" if m.value >= (metric.null or 0.0) else "lower",
+        "amount": _amount(m, decimals) if first == "amount" else number(abs(m.value), m.unit, decimals),
+        "more": _more(metric, m),
     }
     names = {
         "group": _name(m.group) or "all rows",
@@ -273,6 +268,39 @@ def reading(metric: Metric, m: Measurement, decimals: int | None = None) -> str:
     }
     text, _ = template.render({name: (numbers | names)[name] for name in template.names})
     return text.strip().rstrip(".")
+
+
+def listing(metric: Metric, measurements: Sequence[Measurement], decimals: int | None, further: int = 0) -> str:
+    """Return the metric's sentence about several groups that lie on one side of its null value.
+
+    Groups are named with their amounts and intervals in the order given; ``further`` ones are counted.
+    """
+    items = [f"“{_name(m.group)}” {_amount(m, decimals)}" for m in measurements]
+    if further:
+        items.append(f"{further} more")
+    named = ", ".join(items[:-1]) + f" and {items[-1]}" if len(items) > 1 else items[0]
+    first = measurements[0]
+    values = {"items": named, "more": _more(metric, first), "reference": first.reference or "the others"}
+    template = TextTemplate(metric.listing)
+    text, _ = template.render({name: values[name] for name in template.names})
+    return text
+
+
+def _amount(m: Measurement, decimals: int | None) -> str:
+    """Return the size of a measurement; its interval is mirrored where the value is negative."""
+    sign = -1.0 if m.value < 0 else 1.0
+    low, high = (m.low, m.high) if sign > 0 else (_negative(m.high), _negative(m.low))
+    return spread(sign * m.value, low, high, m.unit, decimals, confidence=m.confidence, exact=m.exact or m.low is None)
+
+
+def _more(metric: Metric, m: Measurement) -> str:
+    return "higher" if m.value >= (metric.null or 0.0) else "lower"
+
+
+def sentence(text: str) -> str:
+    """Return ``text`` with a capital at its start, and a full stop where it has no mark of its own."""
+    text = text[:1].upper() + text[1:].rstrip()
+    return text if not text or text[-1] in ".!?…)" else f"{text}."
 
 
 def _name(text: str) -> str:

@@ -4,7 +4,7 @@ All of them are frozen and keyword-only; the verbs that act on them live in the 
 knows a model, a file format or a regulation.
 """
 
-from audit.types.basic import ALPHA, CONFIDENCE, VERDICT_ORDER, Place, Verdict, Worse, worst
+from audit.types.basic import ALPHA, CONFIDENCE, FEWEST_CLUSTERS, VERDICT_ORDER, Place, Verdict, Worse, worst
 from audit.types.decision import Decision
 from audit.types.exhibits import (
     Cell,
@@ -36,6 +36,7 @@ from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextT
 __all__ = [
     "ALPHA",
     "CONFIDENCE",
+    "FEWEST_CLUSTERS",
     "VERDICT_ORDER",
     "Binomial",
     "Box",

@@ -13,6 +13,10 @@ ALPHA = 0.025
 """One-sided level of every elementary test (design: tests at .025, the duals of 95 % intervals)."""
 
 
+FEWEST_CLUSTERS = 6
+"""With fewer, a variance over clusters says next to nothing: no claim is made beyond the cases tested."""
+
+
 class Worse(StrEnum):
     """Which way a number is bad."""
 

@@ -135,6 +135,8 @@ class Metric:
     unit: str
     worse: Worse
     null: float | None = None
+    listing: str = ""
+    """As ``reading``, for several groups at once: with {reference}, {more} and {items}; "" where none makes sense."""
     descriptive: bool = False
     """A descriptive metric may carry no criterion: a probe or an attribution alone never decides."""
     why_descriptive: str = ""

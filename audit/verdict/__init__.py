@@ -67,7 +67,16 @@ def judge(
     families = {check.id: families_of(check.id, hazards) for check in checks}
     tests = {check.id: _tests(check, findings[check.id], metrics[check.id]) for check in checks}
     after = corrected(tests, families)
-    judged = {check.id: _check(check, findings[check.id], after[check.id], families[check.id]) for check in checks}
+    judged = {
+        check.id: _check(
+            check,
+            findings[check.id],
+            after[check.id],
+            families[check.id],
+            {name: metric.title for name, metric in metrics[check.id].items()},
+        )
+        for check in checks
+    }
     requirements = tuple(
         JudgedRequirement(
             id=hazard.id,
@@ -99,7 +108,11 @@ def _tests(check: PlannedCheck, finding: Finding | NotAssessed, metrics: Mapping
 
 
 def _check(
-    check: PlannedCheck, finding: Finding | NotAssessed, tests: Sequence[Tested], families: tuple[Family, ...]
+    check: PlannedCheck,
+    finding: Finding | NotAssessed,
+    tests: Sequence[Tested],
+    families: tuple[Family, ...],
+    titles: Mapping[str, str],
 ) -> JudgedCheck:
     if isinstance(finding, NotAssessed):
         return _unassessed(check, finding.reason, families)
@@ -108,12 +121,12 @@ def _check(
     if not check.criteria:
         return JudgedCheck(verdict=None, reason="measured, not judged: the policy sets no criterion")
     criteria = tuple(
-        _criterion(criterion, finding, [t for t in tests if t.criterion == number], families)
+        _criterion(criterion, finding, [t for t in tests if t.criterion == number], families, titles)
         for number, criterion in enumerate(check.criteria)
     )
     verdict = worst([c.verdict for c in criteria])
     telling = [c for c in criteria if c.verdict is verdict]
-    reason = "; ".join(c.reason if len(criteria) == 1 else f"{c.metric}: {c.reason}" for c in telling)
+    reason = "; ".join(c.reason if len(criteria) == 1 else f"{titles[c.metric]}: {c.reason}" for c in telling)
     return JudgedCheck(verdict=verdict, reason=reason, criteria=criteria)
 
 
@@ -138,7 +151,11 @@ _BLOCKS = {
 
 
 def _criterion(
-    criterion: Criterion, finding: Finding, tests: Sequence[Tested], families: tuple[Family, ...]
+    criterion: Criterion,
+    finding: Finding,
+    tests: Sequence[Tested],
+    families: tuple[Family, ...],
+    titles: Mapping[str, str],
 ) -> JudgedCriterion:
     blocks = {
         claim: next((v for v in finding.validity if v.passed is not True and v.guards in guards), None)
@@ -146,10 +163,15 @@ def _criterion(
     }
     hypotheses = tuple(_hypothesis(test, blocks) for test in tests)
     missing = [name for name in criterion.bounds if name not in {h.metric for h in hypotheses}]
-    verdict = worst([*(h.verdict for h in hypotheses), *([Verdict.NOT_ASSESSED] if missing else [])])
+    # A metric that a failed validity check kept from being measured leaves the question open; without such a
+    # reason it simply was not assessed.
+    why = blocks[Verdict.MET]
+    open_question = why is not None and why.passed is False
+    absent = [Verdict.INCONCLUSIVE if open_question else Verdict.NOT_ASSESSED] if missing else []
+    verdict = worst([*(h.verdict for h in hypotheses), *absent])
     said = _said(verdict, tests, hypotheses, blocks)
     if missing:
-        said.append(f"not measured: {', '.join(missing)}")
+        said.append(reasons.not_measured([titles[name] for name in missing], why if open_question else None))
     if len(families) > 1:
         said.append(f"corrected in each of its {len(families)} hazards, of which the strictest counts")
     return _judged(criterion, families, verdict, "; ".join(said), hypotheses)
@@ -167,7 +189,7 @@ def _hypothesis(test: Tested, blocks: Mapping[Verdict, ValidityCheck | None]) ->
         p_bad=test.p_bad,
         p_bad_adjusted=test.p_bad_adjusted,
         p_good=test.p_good,
-        verdict=Verdict.INCONCLUSIVE if blocks.get(claim) else claim,
+        verdict=Verdict.INCONCLUSIVE if blocks.get(claim) or test.few_clusters else claim,
         rows_needed=test.rows_needed() if claim is Verdict.INCONCLUSIVE else None,
     )
 
@@ -191,6 +213,8 @@ def _said(
         said.append(reasons.blocked(tests, Verdict.MET, clear))
     if Verdict.INCONCLUSIVE in claims:
         said.append(reasons.undecided(tests, hypotheses))
+    if any(test.few_clusters for test in tests):
+        said.append(reasons.few_clusters(tests))
     return said
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from audit import laws
-from audit.types import ALPHA, Criterion, Hazard, Law, Measurement, Metric, Verdict, Worse
+from audit.types import ALPHA, FEWEST_CLUSTERS, Criterion, Hazard, Law, Measurement, Metric, Verdict, Worse
 
 Relation: TypeAlias = Literal["at_most", "at_least"]
 
@@ -46,6 +46,12 @@ class Tested:
         if self.p_bad_adjusted <= ALPHA:
             return Verdict.NOT_MET
         return Verdict.MET if self.p_good <= ALPHA else Verdict.INCONCLUSIVE
+
+    @property
+    def few_clusters(self) -> bool:
+        """Whether the value rests on so few clusters that it says nothing beyond the cases tested."""
+        m = self.measurement
+        return not m.exact and m.clusters is not None and m.clusters < FEWEST_CLUSTERS
 
     @property
     def on_bad_side(self) -> bool:

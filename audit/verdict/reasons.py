@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from audit.types import Hypothesis, ValidityCheck, Verdict
+from audit.types import FEWEST_CLUSTERS, Hypothesis, ValidityCheck, Verdict
 from audit.verdict.hypotheses import Tested
 
 _BAD = {"at_most": "exceed", "at_least": "fall short of"}
@@ -38,6 +38,19 @@ def undecided(tests: Sequence[Tested], hypotheses: Sequence[Hypothesis]) -> str:
         return f"{said}; a value so close to its bound would stay so with any number of rows"
     most = max(rows for rows in needed if rows is not None)
     return f"{said}; a new run would need about {_rounded(most):,} rows where this one had {needed[most]:,}"
+
+
+def few_clusters(tests: Sequence[Tested]) -> str:
+    """Say how many hypotheses rest on too few clusters to claim anything."""
+    count = sum(test.few_clusters for test in tests)
+    each = "comparison rests" if count == 1 else "comparisons rest"
+    return f"{count} {each} on fewer than {FEWEST_CLUSTERS} clusters, which claim nothing beyond the cases tested"
+
+
+def not_measured(titles: Sequence[str], why: ValidityCheck | None) -> str:
+    """Name the bound metrics that were not measured, and the validity check that kept them from being."""
+    named = f"not measured: {', '.join(titles)}"
+    return f"{named}, because the validity check “{why.title}” did not pass ({why.found})" if why else named
 
 
 def _those(tests: Sequence[Tested], claim: Verdict) -> str:

@@ -73,6 +73,6 @@ def test_a_fragment_tells_each_check_and_loads_nothing(record: Record, hostile_r
     text = html.fragment(record)
 
     assert text.count("<tr>") == 1 + len(record.checks)
-    assert "<td>at most 0.05</td>" in text
+    assert "; the policy accepts at most 0.05" in text
     assert "The data set &#x27;pairs&#x27; has no column &#x27;statement&#x27;." in text
     assert set(re.findall(r"<(\w+)", html.fragment(hostile_record))) == set(re.findall(r"<(\w+)", text))

@@ -192,15 +192,6 @@ def test_long_texts_are_cut_and_say_how_long_they_were() -> None:
     assert page.shortened("short", 10) == "short"
 
 
-def test_reasons_end_with_a_full_stop_once() -> None:
-    assert [page.sentence(text) for text in ("it failed", "It failed.", "did it?", "")] == [
-        "it failed.",
-        "It failed.",
-        "did it?",
-        "",
-    ]
-
-
 @given(st.text(st.sampled_from("ab ,"), max_size=90))
 def test_a_cell_may_break_inside_words_that_no_column_can_hold_and_nowhere_else(text: str) -> None:
     pieces = page.pieces(text)

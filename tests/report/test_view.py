@@ -193,3 +193,12 @@ def test_no_printed_number_lies_on_the_wrong_side_of_its_bound(se: float, value:
     for number in (value, low, high):
         printed = Decimal(view.number(number, "probability", decimals).replace("−", "-"))
         assert (printed >= bound) if number >= float(bound) else (printed <= bound)
+
+
+def test_reasons_are_sentences_with_one_full_stop() -> None:
+    assert [view.sentence(text) for text in ("it failed", "It failed.", "did it?", "")] == [
+        "It failed.",
+        "It failed.",
+        "Did it?",
+        "",
+    ]

@@ -47,8 +47,10 @@ def run(
     audit.errors.UserError
         When the policy, the data, the model or the environment cannot be used.
     """
+    from contextlib import nullcontext
+
     from audit import pipeline
-    from audit.capture.model import Switches, adopt, open_model
+    from audit.capture.model import Switches, adopt, left_as_found, open_model
     from audit.errors import user_error
     from audit.progress import Silent
     from audit.shown import ShownRecord
@@ -72,5 +74,6 @@ def run(
         fail_on=tuple(Verdict(v) for v in fail_on),
         store=None if store is None else Path(store),
     )
-    record = pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())
+    with nullcontext() if isinstance(model, str | Path) else left_as_found(model):
+        record = pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())
     return ShownRecord.model_construct(**dict(record))

@@ -331,9 +331,9 @@ def _policy_path(name: str) -> Path:
     path = Path(name)
     if path.exists():
         return path
-    from audit.resources import shipped_policies
+    from audit.resources import near_here, shipped_policies
 
-    shipped = {p.stem: p for p in shipped_policies()}
+    shipped = {p.stem: near_here(p) for p in shipped_policies()}
     if name in shipped:
         return shipped[name]
     import difflib

@@ -10,7 +10,7 @@ from audit import pipeline
 from audit.errors import Problem, UserError
 from audit.progress import Progress
 from audit.report.terminal import terminal_summary
-from audit.resources import folder
+from audit.resources import folder, near_here
 from audit.types import Policy, Verdict
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(out: Path, options: pipeline.Options, progress: Progress) -> UserError |
 
     pipeline.prepare_output(out)
     specs = {"biased": CreditSpec(kind="direct", strength=STRENGTH), "clean": CreditSpec(kind="clean")}
-    policy = folder("policies") / "credit-decision.yaml"
+    policy = near_here(folder("policies") / "credit-decision.yaml")
     problems: list[Problem] = []
     for name, spec in specs.items():
         model = build(spec, progress=progress)

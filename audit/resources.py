@@ -29,6 +29,17 @@ def folder(name: str) -> Path:
     raise FileNotFoundError(f"this installation has no {name} folder; install inspectoscope again")
 
 
+def near_here(path: Path) -> Path:
+    """Return a path below the working folder relative to it, and any other as it is.
+
+    A policy's path is printed in reports that others read; where a checkout lies on this machine is
+    nothing they can use.
+    """
+    resolved = path.resolve()
+    here = Path.cwd()
+    return resolved.relative_to(here) if resolved.is_relative_to(here) else path
+
+
 def shipped_policies() -> tuple[Path, ...]:
     """Return the policies that come with the tool, by name."""
     return tuple(sorted(folder("policies").glob("*.yaml")))

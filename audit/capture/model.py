@@ -139,6 +139,27 @@ def adopt(
     return _ready(model, tokenizer, task, name or type(model).__name__, "loaded", identified, Switches(), device)
 
 
+@contextmanager
+def left_as_found(model: PreTrainedModel) -> Iterator[None]:
+    """Give a borrowed model back as it came: its mode, its gradient switches, its padding token.
+
+    An audit needs evaluation mode, no gradients on the weights and some padding id; a caller who lends a
+    model in the middle of a training run must not find any of that changed.
+    """
+    modes = {module: module.training for module in model.modules()}
+    wanted = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    text_config = model.config.get_text_config()
+    padding = (model.config.pad_token_id, text_config.pad_token_id)
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        for parameter, requires_grad in wanted.items():
+            parameter.requires_grad_(requires_grad)
+        model.config.pad_token_id, text_config.pad_token_id = padding
+
+
 def _ready(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,

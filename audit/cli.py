@@ -130,6 +130,16 @@ def plan(
                 typer.echo(f"  {line.title:<18} {printable(line.value)}{printable(note)}")
 
 
+def _print_record_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from audit.record import schema
+
+        typer.echo(json.dumps(schema(), indent=1, ensure_ascii=False))
+        raise typer.Exit(0)
+
+
 @app.command()
 def report(
     record: Annotated[Path, typer.Argument(metavar="RECORD", help="A record.json.")],
@@ -138,6 +148,12 @@ def report(
         Path | None, typer.Option("--out", help="Folder for the reports; by default the record's own.")
     ] = None,
     template: Annotated[str, typer.Option("--template", help="Report template: technical.")] = "technical",
+    _schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", help="Print the JSON Schema of records and stop.", is_eager=True, callback=_print_record_schema
+        ),
+    ] = False,
 ) -> None:
     """Make the reports of a record again; needs no model and no data."""
     from audit import pipeline

@@ -35,10 +35,13 @@ from audit.types import (
 )
 
 SCHEMA_VERSION = "1.0"
+SCHEMA_FILE = Path(__file__).with_name("record.schema.json")
+"""The schema as it ships, for whoever reads records with other tools."""
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # The docstring under an attribute is its description in the schema, also in the dataclasses of the core.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Tool(_Part):
@@ -93,16 +96,16 @@ class CheckPart(_Part):
     version: str = Field(description="Version of the check's method; verdicts of different versions do not compare.")
     title: str
     place: Place
-    data: str
-    params: Mapping[str, Any]
-    seed: int
+    data: str = Field(description="Name of the data set in the policy.")
+    params: Mapping[str, Any] = Field(description="The check's parameters, defaults filled in.")
+    seed: int = Field(description="Of this check's own stream of random numbers.")
     verdict: Verdict | None = Field(description="Null for a check that measures without being judged.")
-    reason: str
-    detail: str = ""
+    reason: str = Field(description="Why the verdict is what it is, in a sentence.")
+    detail: str = Field(default="", description="For whoever mends a check that could not be measured.")
     access: tuple[Literal["outputs", "activations", "gradients"], ...] = Field(
         default=(), description="What of the model the check read; empty where that was not noted."
     )
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Metric, ...] = Field(description="What each measured name means.")
     method: Mapping[str, str] = Field(description="The sections of the check's documentation, by heading.")
     boxes: tuple[Box, ...] = ()
     measurements: tuple[Measurement, ...] = ()
@@ -117,8 +120,8 @@ class RunPart(_Part):
     """How the run was asked for."""
 
     seed: int
-    fail_on: tuple[str, ...]
-    exit_code: int
+    fail_on: tuple[str, ...] = Field(description="Verdicts that stop a pipeline.")
+    exit_code: int = Field(description="0 nothing to stop for, 1 a criterion not met, 3 inconclusive or not assessed.")
     executor: str
     number: int = Field(
         description="How many times this policy id was run on this model, as far as the local store knows."
@@ -131,7 +134,7 @@ class CostPart(_Part):
     rows_asked: int = Field(description="Rows asked for by all checks before merging.")
     unique_rows_asked: int = Field(description="Distinct (text, weights) pairs among them; attribution apart.")
     rows_from_store: int = Field(description="Rows answered by the store.")
-    rows_forward: int
+    rows_forward: int = Field(description="Texts that went through the model, counted once per pass.")
     rows_backward: int
     tokens_forward: int
     tokens_backward: int

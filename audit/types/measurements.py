@@ -94,20 +94,31 @@ class Measurement:
     """
 
     metric: str
+    """Name of a metric of the check."""
     group: str = ""
+    """The group it was measured on; "" for all rows."""
     reference: str = ""
+    """What the group is compared with; "" where the number compares nothing."""
     stratum: str = ""
+    """The stratum it was measured in; "" for all of them."""
     value: float
     low: float | None = None
+    """Lower end of the interval."""
     high: float | None = None
     confidence: float | None = None
+    """Two-sided confidence of the interval, such as 0.95."""
     n: int
+    """Rows (for comparisons: pairs) behind the number."""
     clusters: int | None = None
+    """Independent units behind the rows: names, templates, persons; null where each row is its own."""
     unit: str
     worse: Worse
     null: float | None = None
+    """The value that says nothing is there, such as 0 for a gap."""
     exact: bool = False
+    """A count or a single-case value: it has no sampling error and carries no interval."""
     law: Law | None = None
+    """How the estimate scatters: what the interval and every p-value are computed from."""
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(x) for x in (self.value, self.low, self.high) if x is not None):

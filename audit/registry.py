@@ -10,21 +10,27 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 
+from audit.errors import Problem, UserError
 from audit.requests import CheckRun
 from audit.types import Criterion, Dataset, Decision, Finding, Metric, ParamProblem, Verdict
 
 SECTIONS = ("What it measures", "Why it matters", "What it cannot show", "Validity checks", "References")
 """Headings that every check's documentation has; the report prints them as the method annex."""
+
+PARTS = ("NAME", "VERSION", "TITLE", "METRICS", "Params", "problems", "judgeable", "run", "later_rounds", "examples")
+"""What a check module has beside its documentation."""
+
+ENTRY_POINTS = "inspectoscope.checks"
+"""Group under which other distributions name their check modules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,7 @@ class CheckType:
         raise KeyError(name)
 
 
-class BrokenCheck(RuntimeError):  # noqa: N818 - the name says what it is
+class BrokenCheck(UserError):  # noqa: N818 - the name says what it is
     """A check module that cannot be used; never skipped."""
 
 
@@ -97,24 +103,46 @@ def check_types() -> Mapping[str, CheckType]:
     Raises
     ------
     BrokenCheck
-        When one of them cannot be imported or lacks a required part.
+        When one of them cannot be imported, lacks a required part or takes another's name.
     """
     found: dict[str, CheckType] = {}
-    package = importlib.import_module("audit.checks")
-    names = [f"audit.checks.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
-    names += [point.value for point in entry_points(group="inspectoscope.checks")]
-    for name in names:
-        try:
-            check = _check_type(importlib.import_module(name))
-        except Exception as error:
-            raise BrokenCheck(f"the check module {name} cannot be used: {error}") from error
+    modules: dict[str, str] = {}
+    for module, brought_by in _modules():
+        check = _check_type(module, brought_by)
         if check.name in found:
-            raise BrokenCheck(f"two check modules call themselves {check.name!r}; the second is {name}")
-        found[check.name] = check
+            raise _broken(
+                module,
+                found=f"the name {check.name!r}, which {modules[check.name]} already has",
+                expected="a name of its own for every check",
+                do=f"uninstall or rename one of them; this one is brought by {brought_by}",
+            )
+        found[check.name], modules[check.name] = check, module
     return dict(sorted(found.items()))
 
 
-def _check_type(module: ModuleType) -> CheckType:
+def _modules() -> Iterator[tuple[str, str]]:
+    """Name the module of every check, ours first, and the distribution that brings it."""
+    package = importlib.import_module("audit.checks")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            yield f"audit.checks.{module.name}", "inspectoscope"
+    for point in entry_points(group=ENTRY_POINTS):
+        yield point.value, point.dist.name if point.dist else "an unnamed distribution"
+
+
+def _check_type(name: str, brought_by: str) -> CheckType:
+    do = f"mend it, or uninstall the distribution that brings it: {brought_by}"
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise _broken(name, found=f"it cannot be imported ({said})", expected="an importable module", do=do) from error
+    if lacking := [part for part in PARTS if not hasattr(module, part)]:
+        raise _broken(name, found=f"it lacks {', '.join(lacking)}", expected=f"a module with {', '.join(PARTS)}", do=do)
+    try:
+        method = sections(module.__doc__ or "")
+    except ValueError as error:
+        raise _broken(name, found=str(error), expected=f"the sections {', '.join(SECTIONS)}", do=do) from error
     return CheckType(
         name=module.NAME,
         version=module.VERSION,
@@ -125,9 +153,13 @@ def _check_type(module: ModuleType) -> CheckType:
         judgeable=module.judgeable,
         run=module.run,
         later_rounds=module.later_rounds,
-        method=sections(module.__doc__ or ""),
+        method=method,
         examples=module.examples,
     )
+
+
+def _broken(module: str, *, found: str, expected: str, do: str) -> BrokenCheck:
+    return BrokenCheck("A check module cannot be used", [Problem(where=module, found=found, expected=expected, do=do)])
 
 
 def sections(doc: str) -> dict[str, str]:

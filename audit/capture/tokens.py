@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TokenIds = NDArray[np.int32]
 
+_TEXTS_AT_ONCE = 512
+"""Beside the ids a tokenizer holds offsets, masks and token strings of every text of a call: kilobytes a text."""
+
 
 def token_ids(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, TokenIds]:
     """Return the token ids of each text, special tokens as the model's tokenizer sets them.
@@ -32,10 +35,11 @@ def token_ids(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, TokenIds]:
     UserError
         When a text has no tokens or more than the model can read: nothing is cut off silently.
     """
-    if not texts:
-        return {}
-    encoded = loaded.tokenizer(list(texts), add_special_tokens=True, padding=False, truncation=False)["input_ids"]
-    out = {text: np.asarray(ids, dtype=np.int32) for text, ids in zip(texts, encoded, strict=True)}
+    out: dict[str, TokenIds] = {}
+    for at in range(0, len(texts), _TEXTS_AT_ONCE):
+        part = list(texts[at : at + _TEXTS_AT_ONCE])
+        encoded = loaded.tokenizer(part, add_special_tokens=True, padding=False, truncation=False)["input_ids"]
+        out |= {text: np.asarray(ids, dtype=np.int32) for text, ids in zip(part, encoded, strict=True)}
     for text, ids in out.items():
         if not 0 < len(ids) <= loaded.max_length:
             raise _unreadable(text, len(ids), loaded.max_length)

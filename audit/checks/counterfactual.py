@@ -36,14 +36,15 @@ expected number of positive counts estimated from survey data, Survey Methodolog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _stats
+from audit.checks import _competence, _stats, _swaps
+from audit.checks._swaps import Case, Comparison, Swap
 from audit.registry import Example, LaterRounds
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Tokenised, TokenisedText
 from audit.shapes import Bools, Floats
@@ -59,10 +60,8 @@ from audit.types import (
     Metric,
     Number,
     ParamProblem,
-    Row,
     Sample,
     Table,
-    TableParam,
     Text,
     ValidityCheck,
     Worse,
@@ -120,41 +119,6 @@ MOST_TOKENISED = 2000
 """Pairs whose tokens are compared to see whether the swap reaches the model."""
 
 
-class Swap(BaseModel):
-    """How one attribute is swapped: by pairs, by a list of values, or by matching rows of the data."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    from_: Annotated[str, Field(alias="from", description="The field whose value carries the attribute.")]
-    pairs: Annotated[
-        TableParam | None,
-        Field(
-            description="Matched forms, one column per attribute value (for example female,male); a CSV path or rows."
-        ),
-    ] = None
-    values: Annotated[
-        tuple[str, ...] | None, Field(description="The field takes each of these values in every case.", min_length=2)
-    ] = None
-    matched_by: Annotated[
-        tuple[str, ...] | None,
-        Field(description="The data hold the counterparts: rows that agree in these fields.", min_length=1),
-    ] = None
-    reference: Annotated[
-        tuple[str, ...],
-        Field(description="Value or values that the others are compared with; of several, their mean score is taken."),
-    ] = ()
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if sum(way is not None for way in (self.pairs, self.values, self.matched_by)) != 1:
-            raise ValueError("give exactly one of pairs, values and matched_by")
-        if self.values is not None and not self.reference:
-            raise ValueError("values needs a reference: which of them the others are compared with")
-        if self.pairs is not None and len({tuple(row) for row in self.pairs}) != 1:
-            raise ValueError("every row of pairs needs the same columns")
-        return self
-
-
 class Params(BaseModel):
     """Parameters of a counterfactual check."""
 
@@ -175,51 +139,13 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     del decision
     fields = set(data.rows[0].fields)
     found = [
-        ParamProblem(at=("strata", i), found=f"no field {name!r}", expected=_one_of(fields))
+        ParamProblem(at=("strata", i), found=f"no field {name!r}", expected=_swaps.one_of(fields))
         for i, name in enumerate(params.strata)
         if name not in fields
     ]
     for attribute, swap in params.swap.items():
-        found += _swap_problems(attribute, swap, data, fields)
+        found += _swaps.problems(attribute, swap, data)
     return tuple(found)
-
-
-def _swap_problems(attribute: str, swap: Swap, data: Dataset, fields: set[str]) -> Iterator[ParamProblem]:
-    at = ("swap", attribute)
-    missing: list[tuple[tuple[str | int, ...], str]] = []
-    if swap.from_ not in fields:
-        missing.append(((*at, "from"), swap.from_))
-    missing += [((*at, "matched_by", i), name) for i, name in enumerate(swap.matched_by or ()) if name not in fields]
-    yield from (ParamProblem(at=where, found=f"no field {name!r}", expected=_one_of(fields)) for where, name in missing)
-    if missing:
-        return
-    if swap.matched_by is None and swap.from_ not in data.template.names:
-        yield ParamProblem(
-            at=(*at, "from"),
-            found=f"the field {swap.from_!r} does not stand in the text, so swapping it changes nothing",
-            expected=f"a field of the text: {_one_of(set(data.template.names))}",
-        )
-        return
-    known = _attribute_values(swap, data)
-    for i, value in enumerate(swap.reference):
-        if value not in known:
-            yield ParamProblem(at=(*at, "reference", i), found=f"{value!r} has no cases", expected=_one_of(known))
-    if not _comparisons(params_swap={attribute: swap}, strata=(), data=data):
-        yield ParamProblem(
-            at=at,
-            found="no case has a counterpart",
-            expected=f"rows whose {swap.from_!r} is found in the pairs, or that match another row",
-        )
-
-
-def _attribute_values(swap: Swap, data: Dataset) -> set[str]:
-    if swap.pairs is not None:
-        return set(swap.pairs[0])
-    return set(swap.values) if swap.values is not None else {row.fields[swap.from_] for row in data.rows}
-
-
-def _one_of(names: set[str]) -> str:
-    return "one of " + ", ".join(sorted(names)[:20])
 
 
 def judgeable(params: Params) -> frozenset[str]:
@@ -233,116 +159,13 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     return LaterRounds()
 
 
-# ---- what is compared with what ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Unit:
-    """One case: its text with the value in question, and with each reference value."""
-
-    row: Row
-    text: str
-    references: tuple[str, ...]
-    clusters: tuple[str, ...]
-    stratum: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Comparison:
-    """All cases that compare one attribute value with the reference."""
-
-    group: str
-    reference: str
-    units: tuple[_Unit, ...]
-
-
-def _comparisons(*, params_swap: Mapping[str, Swap], strata: tuple[str, ...], data: Dataset) -> list[_Comparison]:
-    out = []
-    for swap in params_swap.values():
-        versions = _matched(swap, data) if swap.matched_by is not None else _rewritten(swap, data)
-        values = sorted({value for _, texts, _ in versions for value in texts})
-        reference = swap.reference or (_default_reference(swap, values),)
-        for value in values:
-            if value in reference and len(reference) == 1:
-                continue
-            others = tuple(v for v in reference if v != value)
-            units = tuple(
-                _Unit(
-                    row=row,
-                    text=texts[value],
-                    references=tuple(texts[v] for v in others),
-                    clusters=clusters,
-                    stratum=", ".join(f"{name} is {row.fields[name]}" for name in strata),
-                )
-                for row, texts, clusters in versions
-                if value in texts and all(v in texts for v in others)
-            )
-            if units and others:
-                out.append(_Comparison(group=value, reference=_named(others), units=units))
-    return out
-
-
-def _named(references: Sequence[str]) -> str:
-    if len(references) == 1:
-        return references[0]
-    return f"the mean of {', '.join(references[:-1])} and {references[-1]}"
-
-
-def _default_reference(swap: Swap, values: Sequence[str]) -> str:
-    """Without a named reference the last column of the pairs, or the last value, stands as one."""
-    return list(swap.pairs[0])[-1] if swap.pairs is not None else values[-1]
-
-
-_Version = tuple[Row, dict[str, str], tuple[str, ...]]
-"""A row, its text by attribute value, and its cluster labels."""
-
-
-def _rewritten(swap: Swap, data: Dataset) -> list[_Version]:
-    """Write every case once per attribute value; cases that become the same texts count once."""
-    forms: dict[str, tuple[str, Mapping[str, str]]] = {}
-    if swap.pairs is not None:
-        for number, pair in enumerate(swap.pairs):
-            forms |= dict.fromkeys(pair.values(), (f"pair {number + 1}", pair))
-    else:
-        alike = dict(zip(swap.values or (), swap.values or (), strict=True))
-        forms = dict.fromkeys((*alike, *(row.fields[swap.from_] for row in data.rows)), ("", alike))
-    out: dict[tuple[str, ...], _Version] = {}
-    for row in data.rows:
-        if row.fields[swap.from_] not in forms:
-            continue
-        pair_name, pair = forms[row.fields[swap.from_]]
-        texts = {value: data.rendered({**row.fields, swap.from_: form}, row).text for value, form in pair.items()}
-        # Cases that share a pair of forms are one cluster, whichever of the two they came with.
-        labels = [pair_name] if pair_name else []
-        labels += [row.fields[c] for c in data.cluster if c != swap.from_]
-        frame = tuple(texts.values())
-        out.setdefault(frame, (row, texts, tuple(labels[:2]) or frame[:1]))
-    return list(out.values())
-
-
-def _matched(swap: Swap, data: Dataset) -> list[_Version]:
-    """Gather rows that agree in the matching fields; the attribute tells them apart."""
-    assert swap.matched_by is not None
-    sets: dict[tuple[str, ...], dict[str, Row]] = {}
-    for row in data.rows:
-        key = tuple(row.fields[name] for name in swap.matched_by)
-        sets.setdefault(key, {}).setdefault(row.fields[swap.from_], row)
-    out: list[_Version] = []
-    for key, rows in sets.items():
-        if len(rows) > 1:
-            first = next(iter(rows.values()))
-            labels = tuple(first.fields[c] for c in data.cluster if c != swap.from_)
-            out.append((first, {value: row.text for value, row in rows.items()}, labels or ("|".join(key),)))
-    return out
-
-
 # ---- the run -------------------------------------------------------------------------------------
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the scores of all versions of all cases, and compare them."""
-    comparisons = _comparisons(params_swap=params.swap, strata=params.strata, data=data)
-    texts = tuple(dict.fromkeys(t for c in comparisons for u in c.units for t in (u.text, *u.references)))
+    comparisons = [c for swap in params.swap.values() for c in _swaps.comparisons(swap, params.strata, data)]
+    texts = tuple(dict.fromkeys(t for c in comparisons for case in c.cases for t in (case.text, *case.references)))
     originals = tuple(row.text for row in data.rows)
     order = None if decision.decides else _competence.shuffled(data, rng)
     pairs = _some_pairs(comparisons, rng)
@@ -363,10 +186,12 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         return shut
     scores = _ByText(texts, decision, scored)
     measured = [_measured(c, scores, data.card.enumerated) for c in comparisons]
-    clusters = min(_stats.cluster_count(_labels(c.units)) for c in comparisons)
+    # Every case of a finite grammar is no sample: there is nothing beyond the cases tested to claim.
+    fewest = min(_stats.cluster_count(c.clusters) for c in comparisons)
+    enough = () if data.card.enumerated else (_stats.enough_clusters(fewest),)
     return Finding(
         measurements=tuple(m for some in measured for m in some),
-        validity=(*competence, _visible(pairs, tokenised), _stats.enough_clusters(clusters)),
+        validity=(*competence, _visible(pairs, tokenised), *enough),
         exhibits=_exhibits(comparisons, scores, measured, decision),
         samples=_samples(params.samples, comparisons, scores, rng),
         limits=_limits(params, comparisons, data),
@@ -381,10 +206,10 @@ class _ByText:
         self.decision = decision
         self._score = dict(zip(texts, values.tolist(), strict=True))
 
-    def of(self, units: Sequence[_Unit]) -> tuple[Floats, Floats]:
+    def of(self, cases: Sequence[Case]) -> tuple[Floats, Floats]:
         """Return the scores of some cases with the value in question, and the mean with the references."""
-        own = np.array([self._score[u.text] for u in units])
-        other = np.array([np.mean([self._score[t] for t in u.references]) for u in units])
+        own = np.array([self._score[case.text] for case in cases])
+        other = np.array([np.mean([self._score[t] for t in case.references]) for case in cases])
         return own, other
 
     def selected(self, score: Floats) -> Bools:
@@ -392,14 +217,10 @@ class _ByText:
         return self.decision.selected(score)
 
 
-def _labels(units: Sequence[_Unit]) -> tuple[list[str], ...]:
-    return tuple(list(column) for column in zip(*(u.clusters for u in units), strict=True))
-
-
-def _measured(comparison: _Comparison, scores: _ByText, enumerated: bool) -> list[Measurement]:
-    units, named = comparison.units, {"group": comparison.group, "reference": comparison.reference}
-    own, other = scores.of(units)
-    gaps, clusters = own - other, _labels(units)
+def _measured(comparison: Comparison, scores: _ByText, enumerated: bool) -> list[Measurement]:
+    cases, named = comparison.cases, {"group": comparison.group, "reference": comparison.reference}
+    own, other = scores.of(cases)
+    gaps, clusters = own - other, comparison.clusters
     decides = scores.decision.decides
     # Probabilities differ by at most one; log-likelihoods have no such end, and their own range stands in.
     reach = 1.0 if decides else float(np.ptp(np.concatenate([own, other]))) or 1.0
@@ -413,8 +234,8 @@ def _measured(comparison: _Comparison, scores: _ByText, enumerated: bool) -> lis
         return _stats.measure(metric[name], estimate, stratum=stratum, exact=enumerated, **named)
 
     out = [mean("score_gap", gaps), mean("absolute_gap", np.abs(gaps))]
-    for stratum in sorted({u.stratum for u in units} - {""}):
-        inside = [i for i, u in enumerate(units) if u.stratum == stratum]
+    for stratum in sorted({case.stratum for case in cases} - {""}):
+        inside = [i for i, case in enumerate(cases) if case.stratum == stratum]
         out += [mean("stratum_gap", gaps, inside, stratum)]
     if decides:
         flips = scores.selected(own) != scores.selected(other)
@@ -426,8 +247,8 @@ def _measured(comparison: _Comparison, scores: _ByText, enumerated: bool) -> lis
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _some_pairs(comparisons: Sequence[_Comparison], rng: np.random.Generator) -> list[tuple[str, str]]:
-    pairs = sorted({(u.text, u.references[0]) for c in comparisons for u in c.units})
+def _some_pairs(comparisons: Sequence[Comparison], rng: np.random.Generator) -> list[tuple[str, str]]:
+    pairs = sorted({(case.text, case.references[0]) for c in comparisons for case in c.cases})
     chosen = sorted(rng.permutation(len(pairs))[:MOST_TOKENISED].tolist())
     return [pairs[i] for i in chosen]
 
@@ -445,7 +266,7 @@ def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText
 
 
 def _exhibits(
-    comparisons: Sequence[_Comparison], scores: _ByText, measured: Sequence[Sequence[Measurement]], decision: Decision
+    comparisons: Sequence[Comparison], scores: _ByText, measured: Sequence[Sequence[Measurement]], decision: Decision
 ) -> tuple[Forest | Table, ...]:
     gaps = sorted((some[0] for some in measured), key=lambda m: -m.value)
     forest = Forest(
@@ -458,15 +279,15 @@ def _exhibits(
     return forest, _means(comparisons, scores, decision), _largest(comparisons, scores, decision)
 
 
-def _means(comparisons: Sequence[_Comparison], scores: _ByText, decision: Decision) -> Table:
+def _means(comparisons: Sequence[Comparison], scores: _ByText, decision: Decision) -> Table:
     rows: list[tuple[str | float | int | None, ...]] = []
     for c in comparisons:
-        own, other = scores.of(c.units)
+        own, other = scores.of(c.cases)
         up = down = None
         if decision.decides:
             before, after = scores.selected(other), scores.selected(own)
             up, down = int((after & ~before).sum()), int((before & ~after).sum())
-        rows.append((c.group, c.reference, len(c.units), float(own.mean()), float(other.mean()), up, down))
+        rows.append((c.group, c.reference, len(c.cases), float(own.mean()), float(other.mean()), up, down))
     return Table(
         id="means",
         title="Mean scores with the value and with the reference",
@@ -484,12 +305,12 @@ def _means(comparisons: Sequence[_Comparison], scores: _ByText, decision: Decisi
     )
 
 
-def _largest(comparisons: Sequence[_Comparison], scores: _ByText, decision: Decision) -> Table:
+def _largest(comparisons: Sequence[Comparison], scores: _ByText, decision: Decision) -> Table:
     single = []
     for c in comparisons:
-        own, other = scores.of(c.units)
+        own, other = scores.of(c.cases)
         single += [
-            (abs(a - b), u.text, c.group, c.reference, a, b) for u, a, b in zip(c.units, own, other, strict=True)
+            (abs(a - b), case.text, c.group, c.reference, a, b) for case, a, b in zip(c.cases, own, other, strict=True)
         ]
     single.sort(key=lambda item: (-item[0], item[1]))
     return Table(
@@ -510,45 +331,47 @@ def _largest(comparisons: Sequence[_Comparison], scores: _ByText, decision: Deci
 
 
 def _samples(
-    count: int, comparisons: Sequence[_Comparison], scores: _ByText, rng: np.random.Generator
+    count: int, comparisons: Sequence[Comparison], scores: _ByText, rng: np.random.Generator
 ) -> tuple[Sample, ...]:
-    every = [(c, u) for c in comparisons for u in c.units]
+    every = [(c, case) for c in comparisons for case in c.cases]
     out = []
     for i in sorted(rng.permutation(len(every))[:count].tolist()):
-        c, unit = every[i]
-        own, other = scores.of([unit])
-        unit_name = scores.decision.unit
+        c, case = every[i]
+        own, other = scores.of([case])
+        unit = scores.decision.unit
         out.append(
             Sample(
-                row=i,
+                row=case.row,
                 texts=(
-                    Text(label=f"with “{c.group}”", text=unit.text),
+                    Text(label=f"with “{c.group}”", text=case.text),
                     Text(
-                        label=f"with {c.reference}" if len(unit.references) == 1 else "with the first reference",
-                        text=unit.references[0],
+                        label=f"with {c.reference}" if len(case.references) == 1 else "with the first reference",
+                        text=case.references[0],
                     ),
                 ),
                 numbers=(
-                    Number(label=f"score with “{c.group}”", value=float(own[0]), unit=unit_name),
-                    Number(label="score with the reference", value=float(other[0]), unit=unit_name),
+                    Number(label=f"score with “{c.group}”", value=float(own[0]), unit=unit),
+                    Number(label="score with the reference", value=float(other[0]), unit=unit),
                 ),
             )
         )
     return tuple(out)
 
 
-def _limits(params: Params, comparisons: Sequence[_Comparison], data: Dataset) -> tuple[str, ...]:
-    units = sum(len(c.units) for c in comparisons)
+def _limits(params: Params, comparisons: Sequence[Comparison], data: Dataset) -> tuple[str, ...]:
+    units = sum(len(c.cases) for c in comparisons)
     out = [f"{units} comparisons of single cases, made from {len(data.rows)} rows of the data set “{data.name}”."]
     if not params.strata:
         out.append(
             "No strata were declared: effects that run against each other in parts of the data show only in the "
             "mean absolute gap."
         )
-    if any(len(u.references) > 1 for c in comparisons for u in c.units):
+    if any(len(case.references) > 1 for c in comparisons for case in c.cases):
         out.append(
             "The reference is the mean over several values; a value that is part of it is compared with the others."
         )
+    if any(c.left_out for c in comparisons):
+        out.append("Cases share more than two things; the intervals allow for the first two of them.")
     return tuple(out)
 
 

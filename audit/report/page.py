@@ -230,9 +230,16 @@ def _is_date(text: str) -> bool:
 
 
 def command(record: Record) -> str:
-    """Return the command that repeats the audit."""
-    words = ["inspectoscope", "run", record.policy.path, "--model", record.model.name]
+    """Return the command that repeats the audit.
+
+    A folder is named by what it holds: where it lay on another machine helps nobody.
+    """
+    model = record.model
+    words = ["inspectoscope", "run", record.policy.path, "--model", model.name if model.kind == "hub" else "MODEL"]
+    if model.revision:
+        words += ["--revision", model.revision]
     for key, value in record.policy.overrides.items():
         words += ["--set", f"{key}={value}"]
-    words += ["--executor", record.run.executor, "--fail-on", ",".join(record.run.fail_on)]
+    words += ["--dtype", model.dtype, "--executor", record.run.executor, "--fail-on", ",".join(record.run.fail_on)]
+    words += ["--allow-remote-code"] * model.remote_code + ["--allow-pickle"] * model.pickle
     return shlex.join(words)

@@ -179,12 +179,15 @@ def test_the_report_id_names_policy_day_and_record(record: Record) -> None:
 
 
 def test_the_command_repeats_the_run(record: Record) -> None:
-    strange = record.model_copy(update={"model": record.model.model_copy(update={"name": "my model; rm -rf /"})})
+    strange = record.model.model_copy(update={"kind": "hub", "name": "my model; rm -rf /", "revision": "v2"})
+    folder = record.model.model_copy(update={"kind": "folder", "name": "/home/somebody/model"})
 
-    assert page.command(strange) == (
-        "inspectoscope run policies/invented.yaml --model 'my model; rm -rf /' --set checks.swap-gap.rounds=3 "
-        "--executor local --fail-on not_met,not_assessed,inconclusive"
+    assert page.command(record.model_copy(update={"model": strange})) == (
+        "inspectoscope run policies/invented.yaml --model 'my model; rm -rf /' --revision v2 "
+        "--set checks.swap-gap.rounds=3 --dtype float32 --executor local "
+        "--fail-on not_met,not_assessed,inconclusive"
     )
+    assert "--model MODEL " in page.command(record.model_copy(update={"model": folder}))
 
 
 def test_long_texts_are_cut_and_say_how_long_they_were() -> None:

@@ -66,7 +66,8 @@ def test_a_truncated_record_is_refused_with_what_to_do(written):
         read(written)
 
     assert str(refused.value) == (
-        f"The record cannot be read\n\n{written}: not JSON: Unterminated string starting at: line 11 column 12 (char 193)\n"
+        "The record cannot be read\n\n"
+        f"{written}: not JSON: Unterminated string starting at: line 11 column 12 (char 193)\n"
         "  expected: a whole record.json\n"
         "  do: run the audit again; stored answers are reused"
     )

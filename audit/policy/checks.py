@@ -42,7 +42,9 @@ def drafted(index: int, reading: Reading, check_types: Mapping[str, CheckType]) 
     path: KeyPath = ("checks", index)
     value = reading.document.get(path)
     given: dict[str, Any] = value if isinstance(value, dict) else {}
-    common = {key: item for key, item in given.items() if key in COMMON}
+    # Without its type nobody can say which keys are parameters; but one that is nearly `check` is a slip.
+    slip = () if "check" in given else ("check",)
+    common = {key: item for key, item in given.items() if key in COMMON or nearest(key, slip)}
     entry = validated(CheckEntry, common if given else value, at=path, problems=reading.problems)
     check_type = _type(path, given.get("check"), reading, check_types)
     params = None

@@ -1,0 +1,66 @@
+"""What the documentation shows is what happens."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from audit import pipeline
+from audit.errors import UserError
+from audit.resources import shipped_policies
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def block(page, language):
+    return re.search(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL).group(1)
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("my-policy.yaml")
+    path.write_text(block("docs/policies.md", "yaml"), encoding="utf-8")
+    return path
+
+
+def test_the_policy_of_the_guide_is_valid(example):
+    policy = pipeline.read_policy(example)
+
+    assert [check.id for check in policy.checks] == ["swap-gap"]
+    assert len(policy.datasets["applications"].rows) == 8 * 2 * 3 * 3 * 3
+
+
+def test_the_mistake_of_the_guide_is_told_as_the_guide_shows_it(example):
+    example.write_text(example.read_text(encoding="utf-8").replace("    check: ", "    chek: "), encoding="utf-8")
+
+    with pytest.raises(UserError) as told:
+        pipeline.read_policy(example)
+
+    assert str(told.value) == block("docs/policies.md", "text").rstrip()
+
+
+def test_the_readme_names_every_shipped_policy():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert [path.stem for path in shipped_policies() if f"`{path.stem}`" not in readme] == []
+
+
+def test_every_link_of_the_documentation_leads_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))]
+
+    assert links
+    assert [link for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pins = re.findall(r"^([\w.-]+)==[\w.]+$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted += [need for extra in project["project"]["optional-dependencies"].values() for need in extra]
+    names = {re.match(r"[\w.-]+", need)[0].lower().replace("_", "-") for need in wanted}
+
+    assert names - set(pins) == set()
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()

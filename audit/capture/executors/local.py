@@ -36,6 +36,8 @@ LARGEST_RANDOM_TWIN = 50_000_000
 FEW_CORES = 4
 SMALL_BLOCKS = 50_000_000
 """Parameters of all blocks up to which an attribution pass is too small to share among a few cores."""
+TINY_BLOCKS = 2_000_000
+"""Parameters of all blocks up to which a whole batch is too small to share."""
 
 RANDOM_SEED = 20_261_123
 
@@ -72,7 +74,8 @@ class LocalExecutor:
         if len(rows) > 1 and len(rows) * max(map(len, rows)) > self.budget:
             return self._halves(rows, wanted, answers, weights)
         try:
-            return passes.forward(loaded, rows, wanted, answers)
+            with self._threads(TINY_BLOCKS):
+                return passes.forward(loaded, rows, wanted, answers)
         except (RuntimeError, MemoryError) as error:
             self._shrink(error, len(rows) * max(map(len, rows)), len(rows))
         return self._halves(rows, wanted, answers, weights)
@@ -137,7 +140,7 @@ class LocalExecutor:
             )
             return answer, rows + more
 
-        with self._threads():
+        with self._threads(SMALL_BLOCKS):
             answer, rows = self._retried(run, len(ids))
         return answer, rows, rows * len(ids)
 
@@ -153,7 +156,7 @@ class LocalExecutor:
         read = tokenised(self.loaded, text)
         explained = contrasts.bind(self.loaded, contrast, text, ids)
         baseline = contrasts.baseline_ids(self.loaded, ids, read.special, baseline_input)
-        with self._threads():
+        with self._threads(SMALL_BLOCKS):
             return self._retried(
                 lambda: attribution.replaced_scores(
                     self.loaded, explained.score, ids, baseline, positions, budget=self.budget
@@ -162,8 +165,8 @@ class LocalExecutor:
             )
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """Run the small passes of attribution in one thread where the model is small and cores are few.
+    def _threads(self, small: int) -> Iterator[None]:
+        """Run passes in one thread where the blocks have at most ``small`` parameters and cores are few.
 
         Handing slivers of work between threads costs more than it saves, and on a machine shared with others
         the threads wait for each other most of the time (ten times as long was seen).
@@ -172,7 +175,7 @@ class LocalExecutor:
 
         before = torch.get_num_threads()
         weights = sum(p.numel() for block in self.loaded.parts.blocks for p in block.parameters())
-        if self.loaded.device.type != "cpu" or before > FEW_CORES or weights > SMALL_BLOCKS:
+        if self.loaded.device.type != "cpu" or before > FEW_CORES or weights > small:
             yield
             return
         torch.set_num_threads(1)

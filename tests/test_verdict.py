@@ -352,6 +352,14 @@ def test_what_a_failed_validity_check_kept_from_being_measured_is_open_rather_th
     )
 
 
+def test_one_that_could_not_be_run_hides_no_validity_check_that_failed() -> None:
+    checks = (validity(Guards.MEASUREMENT, None), validity(Guards.FALSE_ALL_CLEAR, False))
+
+    found = judge(of(validity=checks), bound("rate", rate=0.1))
+
+    assert found.verdict is INCONCLUSIVE
+
+
 def test_a_blocked_comparison_asks_for_no_rows() -> None:
     found = judge(of(mean("rate", 0.2), validity=(validity(Guards.FALSE_ALARM, False),)), bound("rate", rate=0.1))
 

@@ -123,7 +123,7 @@ def _columns(versions: Sequence[_Version], value: str, others: Sequence[str]) ->
 def _named(references: Sequence[str]) -> str:
     if len(references) == 1:
         return references[0]
-    return f"the mean of {', '.join(references[:-1])} and {references[-1]}"
+    return f"{', '.join(references[:-1])} and {references[-1]} on average"
 
 
 def _default_reference(swap: Swap, values: Sequence[str]) -> str:

@@ -130,7 +130,7 @@ def hash_of(word: str) -> int:
 
 
 def drive(check: CheckRun, model: Any) -> Finding | NotAssessed:
-    """Run a check against a toy to its end.
+    """Run a check against a toy to its end, as an audit would: a refusal that it does not catch ends it unassessed.
 
     Raises
     ------
@@ -146,6 +146,8 @@ def drive(check: CheckRun, model: Any) -> Finding | NotAssessed:
                 asked = check.throw(reason)
                 continue
             asked = check.send(answers if isinstance(asked, tuple) else answers[0])
+    except CannotAnswer as reason:
+        return NotAssessed(reason=str(reason))
     except StopIteration as end:
         if not isinstance(end.value, Finding | NotAssessed):
             raise TypeError(f"a check returned {end.value!r}") from end

@@ -25,7 +25,8 @@ Validity checks
 ---------------
 Completeness: the attributions of a text must add up to the difference of the scores on text and baseline
 input; texts that do not converge are left out and counted. The two methods and the two baseline inputs
-should agree, and taking out the highest-ranked tokens should move the score more than a random order does.
+must rank tokens alike beyond chance, and taking out the highest-ranked tokens must move the score further than
+a random order does.
 
 References
 ----------
@@ -37,7 +38,6 @@ feature attribution baselines, Distill. Captum 0.9, FeatureAblation.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -45,34 +45,29 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _stats
+from audit.checks import _attributions, _faithfulness, _stats
+from audit.checks._attributions import Attributed, Explained
+from audit.checks._token_shares import Marked, common_tokens, mark, shares_by_text
 from audit.registry import Example, LaterRounds
 from audit.requests import (
     Ablations,
-    Attributions,
-    CannotAnswer,
     CheckRun,
     Contrast,
-    Method,
     Scores,
-    TokenAttribution,
     Tokenised,
-    TokenisedText,
 )
-from audit.shapes import Bools, Floats
+from audit.shapes import Floats
 from audit.types import (
     Cell,
     Column,
     Dataset,
     Decision,
     Finding,
-    Guards,
     Measurement,
     Metric,
     NotAssessed,
     Number,
     ParamProblem,
-    Row,
     Sample,
     Table,
     Text,
@@ -166,11 +161,17 @@ METRICS = (
 )
 _METRIC = {m.name: m for m in METRICS}
 
-SHARES = (0.1, 0.2, 0.5)
-"""Shares of a text's tokens that are taken out or kept."""
+UNSEEN = ("mask", "unk")
+"""Tokens that stand for no word."""
 
-LEAST_CONVERGED = 0.9
+CANDIDATES = 20
+"""Ordinary tokens that are tried as a baseline input; a vocabulary may lack some by themselves."""
+
 MAPS = 4
+"""Token maps printed, and drawn at random."""
+
+SAMPLES = 5
+"""Cases printed, and drawn at random."""
 
 
 class Params(BaseModel):
@@ -213,6 +214,14 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
         for i, value in enumerate(values)
         if value not in names
     ]
+    if params.baseline_inputs is not None and params.baseline_inputs[0] == params.baseline_inputs[1]:
+        found.append(
+            ParamProblem(
+                at=("baseline_inputs", 1),
+                found=f"{params.baseline_inputs[1]!r} a second time",
+                expected="two different baseline inputs: they are compared with each other",
+            )
+        )
     if not decision.decides:
         found.append(
             ParamProblem(
@@ -239,284 +248,195 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Marked:
-    """A row with its tokens: which are protected, which are reference, which count at all."""
+class _Answered:
+    """Everything that was asked of the model, about a sample of rows."""
 
-    row: Row
-    text: TokenisedText
-    protected: Bools
-    reference: Bools
-    counts: Bools
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Attributed:
-    """Attributions of the sample by one method from one baseline input."""
-
-    method: Method
-    baseline_input: str
-    answers: tuple[TokenAttribution, ...]
+    chosen: list[int]
+    """Where the data hold the sample."""
+    marked: list[Marked]
+    score: Floats
+    gradients: list[Attributed]
+    """From one baseline input or two; the first is what maps and orders are made of."""
+    ablated: Attributed
+    faithful: list[_faithfulness.Faithfulness]
+    """Of the texts for which the first converged."""
+    refused: list[str]
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Attribute a sample with two baseline inputs and two kinds of method, then test the ranking."""
+    answered = yield from _ask(params, data, decision, rng)
+    if isinstance(answered, NotAssessed):
+        return answered
+    first, marked, size = answered.gradients[0], answered.marked, len(answered.chosen)
+    measured = _measurements(params, answered, _stats.chosen(data.cluster_labels(), answered.chosen))
+    drawn = sorted(rng.permutation(size)[:SAMPLES].tolist())
+    mapped = sorted(rng.permutation(first.converged)[:MAPS].tolist())
+    return Finding(
+        measurements=measured,
+        validity=_validity(answered.gradients, answered.refused, measured),
+        exhibits=(
+            _baseline_table((*answered.gradients, answered.ablated), marked, decision),
+            _faithfulness.table(answered.faithful, "integrated gradients"),
+            *_maps(marked, first, decision, mapped),
+        ),
+        samples=_samples(drawn, answered, decision),
+        limits=_limits(data, answered, params),
+    )
+
+
+def _ask(
+    params: Params, data: Dataset, decision: Decision, rng: np.random.Generator
+) -> Generator[Any, Any, _Answered | NotAssessed]:
     chosen = sorted(rng.permutation(len(data.rows))[: params.sample].tolist())
     rows = [data.rows[i] for i in chosen]
     texts = tuple(row.text for row in rows)
     tokens, scores = yield Tokenised(texts=texts), Scores(texts=texts, target=decision.target)
-    marked = [_mark(row, text, params, data) for row, text in zip(rows, tokens, strict=True)]
+    reference = _reference_fields(params, data)
+    marked = [mark(row, text, params.protected, reference) for row, text in zip(rows, tokens, strict=True)]
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
-    gradients, refused = yield from _from_two_baselines(params, marked, texts, contrast)
+    explained = Explained(texts=texts, contrast=contrast, tolerance=params.tolerance, max_steps=params.max_steps)
+    # By default the mask and the unknown token count as one kind: the second input is an ordinary token.
+    gradients, refused = yield from _attributions.from_two_baselines(
+        params.baseline_inputs or (*UNSEEN, *(f"token:{token}" for token in common_tokens(marked, CANDIDATES))),
+        explained,
+        alike=UNSEEN if params.baseline_inputs is None else (),
+    )
     if not gradients:
         return NotAssessed(reason="no baseline input could be used: " + "; ".join(refused))
     first = gradients[0]
-    ablated = yield from _attributed("feature_ablation", first.baseline_input, params, texts, contrast)
-    kept = [i for i, a in enumerate(first.answers) if a.converged]
-    if not kept:
+    ablated = yield from _attributions.attributed("feature_ablation", first.baseline_input, explained)
+    if not first.converged:
         return NotAssessed(reason=f"none of {len(texts)} texts converged within {params.max_steps} steps")
-    orders = [_orders(marked[i], first.answers[i].values, rng) for i in kept]
     removed = yield Ablations(
-        texts=tuple(texts[i] for i in kept),
-        positions=tuple(orders),
+        texts=tuple(texts[i] for i in first.converged),
+        positions=tuple(
+            _faithfulness.position_sets(first.answers[i].values, marked[i].counts, rng) for i in first.converged
+        ),
         contrast=contrast,
         baseline_input=first.baseline_input,
     )
-    faithful = [_faithfulness(values) for values in removed]
-    clusters = _stats.chosen(data.cluster_labels(), chosen)
-    probability = decision.score(scores)
-    return Finding(
-        measurements=_measurements(params, marked, gradients, ablated, kept, faithful, clusters),
-        validity=_validity(gradients, refused),
-        exhibits=(
-            _baseline_table(gradients, ablated, marked, decision),
-            _faithfulness_table(faithful),
-            *_maps(marked, first, decision, kept),
-        ),
-        samples=_samples(rows, chosen, marked, first, probability, decision),
-        limits=_limits(data, chosen, first, kept, refused, params),
+    return _Answered(
+        chosen=chosen,
+        marked=marked,
+        score=decision.score(scores),
+        gradients=gradients,
+        ablated=ablated,
+        faithful=[_faithfulness.faithfulness(values) for values in removed],
+        refused=refused,
     )
 
 
-def _from_two_baselines(
-    params: Params, marked: Sequence[_Marked], texts: tuple[str, ...], contrast: Contrast
-) -> Generator[Any, Any, tuple[list[_Attributed], list[str]]]:
-    """Attribute from the first two baseline inputs that this model can use."""
-    candidates = params.baseline_inputs or ("mask", "unk", *_common_tokens(marked))
-    out: list[_Attributed] = []
-    refused: list[str] = []
-    for baseline_input in candidates:
-        if len(out) == 2:
-            break
-        # By default the mask and the unknown token count as one kind: the second input is an ordinary token.
-        if params.baseline_inputs is None and baseline_input == "unk" and out:
-            continue
-        try:
-            out.append((yield from _attributed("integrated_gradients", baseline_input, params, texts, contrast)))
-        except CannotAnswer as reason:
-            refused.append(str(reason))
-    return out, refused
-
-
-def _attributed(
-    method: Method, baseline_input: str, params: Params, texts: tuple[str, ...], contrast: Contrast
-) -> Generator[Any, Any, _Attributed]:
-    answers = yield Attributions(
-        texts=texts,
-        contrast=contrast,
-        method=method,
-        baseline_input=baseline_input,
-        tolerance=params.tolerance,
-        max_steps=params.max_steps,
-    )
-    return _Attributed(method=method, baseline_input=baseline_input, answers=answers)
-
-
-def _common_tokens(marked: Sequence[_Marked]) -> list[str]:
-    """Return ordinary tokens, the most common first: in distribution, and not protected."""
-    seen: Counter[str] = Counter()
-    for m in marked:
-        seen.update(
-            t for t, p, c in zip(m.text.tokens, m.protected, m.counts, strict=True) if c and not p and t.strip()
-        )
-    return [f"token:{token}" for token, _ in sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:20]]
-
-
-# ---- which tokens --------------------------------------------------------------------------------
-
-
-def _mark(row: Row, text: TokenisedText, params: Params, data: Dataset) -> _Marked:
-    counts = ~np.array(text.special, dtype=bool)
-    protected = _covers(row, text, params.protected) & counts
-    fields = params.reference
-    if fields is None:
-        fields = tuple(name for name in data.template.names if name not in {*params.protected, *data.legitimate})
-    reference = _covers(row, text, fields) & counts & ~protected
-    if not reference.any():
-        # A text without such a field: every other word stands as the reference.
-        reference = counts & ~protected
-    return _Marked(row=row, text=text, protected=protected, reference=reference, counts=counts)
-
-
-def _covers(row: Row, text: TokenisedText, fields: Sequence[str]) -> Bools:
-    """Return which tokens overlap the text of these fields."""
-    spans = [span for name in fields for span in row.spans.get(name, ())]
-    return np.array([any(a < end and b > start for start, end in spans) for a, b in text.spans], dtype=bool)
-
-
-def _shares(marked: _Marked, values: Floats) -> tuple[float, float, float] | None:
-    """Return the protected, uniform and reference shares of one text; None where nothing is attributed."""
-    size = np.abs(values) * marked.counts
-    total, count = float(size.sum()), int(marked.protected.sum())
-    if total <= 0 or not count or not marked.reference.any():
-        return None
-    reference = float(size[marked.reference].mean()) * count / total
-    return float(size[marked.protected].sum()) / total, count / int(marked.counts.sum()), reference
+def _reference_fields(params: Params, data: Dataset) -> tuple[str, ...]:
+    """Return the fields to compare with: by default those that are neither protected nor legitimate."""
+    if params.reference is not None:
+        return params.reference
+    return tuple(name for name in data.template.names if name not in {*params.protected, *data.legitimate})
 
 
 # ---- measurements --------------------------------------------------------------------------------
 
 
-def _measurements(
-    params: Params,
-    marked: Sequence[_Marked],
-    gradients: Sequence[_Attributed],
-    ablated: _Attributed,
-    kept: Sequence[int],
-    faithful: Sequence[tuple[Floats, Floats]],
-    clusters: tuple[Sequence[str], ...],
-) -> tuple[Measurement, ...]:
+def _measurements(params: Params, answered: _Answered, clusters: tuple[Sequence[str], ...]) -> tuple[Measurement, ...]:
+    gradients, ablated, first = answered.gradients, answered.ablated, answered.gradients[0]
+    return (
+        *_share_measurements(params, answered.marked, (*gradients, ablated), clusters),
+        *_agreements(gradients, ablated, answered.marked, clusters),
+        *_gains(answered.faithful, first, _stats.chosen(clusters, first.converged)),
+    )
+
+
+def _share_measurements(
+    params: Params, marked: Sequence[Marked], every: Sequence[Attributed], clusters: tuple[Sequence[str], ...]
+) -> list[Measurement]:
+    """Return the shares of each method and baseline input, over the texts that converged."""
     group = " and ".join(f"“{name}”" for name in params.protected)
     out: list[Measurement] = []
-    for attributed in (*gradients, ablated):
-        label = _label(attributed)
-        rows = [i for i, a in enumerate(attributed.answers) if a.converged]
-        shares = [(i, s) for i in rows if (s := _shares(marked[i], attributed.answers[i].values)) is not None]
+    for attributed in every:
+        shares = shares_by_text(attributed, marked)
         if not shares:
             continue
-        labels = _stats.chosen(clusters, [i for i, _ in shares])
-        table = np.array([s for _, s in shares])
+        labels = _stats.chosen(clusters, list(shares))
+        own, uniform, reference = np.array(list(shares.values())).T
         columns = {
-            "protected_share": table[:, 0],
-            "uniform_share": table[:, 1],
-            "reference_share": table[:, 2],
-            "excess_share": table[:, 0] - table[:, 2],
+            "protected_share": own,
+            "uniform_share": uniform,
+            "reference_share": reference,
+            "excess_share": own - reference,
         }
         for name, values in columns.items():
             lowest = -1.0 if name == "excess_share" else 0.0
             estimate = _stats.clustered_mean(values, labels, reach=1.0, support=(lowest, 1.0))
             # The uniform share counts tokens of the sampled texts: a property of them, not of the model.
             exact = name == "uniform_share"
-            out.append(_stats.measure(_METRIC[name], estimate, group=group, stratum=label, exact=exact))
-    out += _agreements(gradients, ablated, marked, clusters)
-    labels = _stats.chosen(clusters, kept)
-    for name, column in (("comprehensiveness_over_random", 0), ("sufficiency_over_random", 1)):
-        gains = np.array([own[column] - other[column] for own, other in faithful])
-        estimate = _stats.clustered_mean(gains, labels, reach=float(np.abs(gains).max()) or 1.0)
-        out.append(_stats.measure(_METRIC[name], estimate, stratum=_label(gradients[0])))
-    return tuple(out)
-
-
-def _label(attributed: _Attributed) -> str:
-    return f"{attributed.method.replace('_', ' ')} from {attributed.baseline_input}"
-
-
-def _agreements(
-    gradients: Sequence[_Attributed],
-    ablated: _Attributed,
-    marked: Sequence[_Marked],
-    clusters: tuple[Sequence[str], ...],
-) -> list[Measurement]:
-    pairs = [("method_agreement", gradients[0], ablated)]
-    if len(gradients) > 1:
-        pairs.append(("baseline_agreement", gradients[0], gradients[1]))
-    out = []
-    for name, a, b in pairs:
-        rows, values = [], []
-        for i, m in enumerate(marked):
-            if a.answers[i].converged and b.answers[i].converged and int(m.counts.sum()) > 2:
-                rows.append(i)
-                values.append(_spearman(np.abs(a.answers[i].values[m.counts]), np.abs(b.answers[i].values[m.counts])))
-        if rows:
-            labels = _stats.chosen(clusters, rows)
-            estimate = _stats.clustered_mean(np.array(values), labels, reach=2.0, support=(-1.0, 1.0))
-            out.append(_stats.measure(_METRIC[name], estimate, group=_label(a), reference=_label(b)))
+            out.append(_stats.measure(_METRIC[name], estimate, group=group, stratum=attributed.label, exact=exact))
     return out
 
 
-def _spearman(a: Floats, b: Floats) -> float:
-    """Rank correlation; a constant ranking agrees with nothing, so it counts as 0."""
-    from scipy.stats import rankdata
-
-    x, y = rankdata(a), rankdata(b)
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
-
-
-# ---- does the ranking predict what happens? ------------------------------------------------------
-
-
-def _orders(marked: _Marked, values: Floats, rng: np.random.Generator) -> tuple[tuple[int, ...], ...]:
-    """Return the sets of positions to take out.
-
-    The text itself; then, for the attribution's order and for a random one, the first tokens of each share
-    (comprehensiveness) and all but those (sufficiency).
-    """
-    positions = np.flatnonzero(marked.counts)
-    ranked = positions[np.argsort(-np.abs(values[positions]), kind="stable")]
-    sets: list[tuple[int, ...]] = [()]
-    for order in (ranked, rng.permutation(positions)):
-        for share in SHARES:
-            k = max(1, round(share * len(positions)))
-            top = order[:k]
-            sets += [tuple(sorted(top.tolist())), tuple(sorted(order[k:].tolist()))]
-    return tuple(sets)
+def _agreements(
+    gradients: Sequence[Attributed],
+    ablated: Attributed,
+    marked: Sequence[Marked],
+    clusters: tuple[Sequence[str], ...],
+) -> list[Measurement]:
+    pairs = [("method_agreement", gradients[0], ablated)]
+    pairs += [("baseline_agreement", gradients[0], second) for second in gradients[1:]]
+    counts = [m.counts for m in marked]
+    return [
+        _stats.measure(_METRIC[name], estimate, group=a.label, reference=b.label)
+        for name, a, b in pairs
+        if (estimate := _attributions.agreement(a, b, counts, clusters)) is not None
+    ]
 
 
-def _faithfulness(values: Floats) -> tuple[Floats, Floats]:
-    """Return (comprehensiveness, -sufficiency) of the attribution's order and of the random one, in logits.
-
-    Both are counted toward the side that the text itself is on, so that larger is better.
-    """
-    whole, rest = values[0], values[1:].reshape(2, len(SHARES), 2)
-    side = np.sign(whole) or 1.0
-    drops = side * (whole - rest)
-    own, other = drops.mean(axis=1)
-    return np.array([own[0], -own[1]]), np.array([other[0], -other[1]])
+def _gains(
+    faithful: Sequence[_faithfulness.Faithfulness], attributed: Attributed, clusters: tuple[Sequence[str], ...]
+) -> list[Measurement]:
+    gains = {
+        "comprehensiveness_over_random": np.array([f.comprehensiveness_gain for f in faithful]),
+        "sufficiency_over_random": np.array([f.sufficiency_gain for f in faithful]),
+    }
+    return [
+        _stats.measure(
+            _METRIC[name],
+            _stats.clustered_mean(values, clusters, reach=float(np.abs(values).max()) or 1.0),
+            stratum=attributed.label,
+        )
+        for name, values in gains.items()
+    ]
 
 
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _validity(gradients: Sequence[_Attributed], refused: Sequence[str]) -> tuple[ValidityCheck, ...]:
-    share = [float(np.mean([a.converged for a in g.answers])) for g in gradients]
+def _validity(
+    gradients: Sequence[Attributed], refused: Sequence[str], measured: Sequence[Measurement]
+) -> tuple[ValidityCheck, ...]:
+    by_name = {m.metric: m for m in measured}
     return (
-        ValidityCheck(
-            name="completeness",
-            title="Attributions add up to the score difference",
-            guards=Guards.BOTH,
-            passed=min(share) >= LEAST_CONVERGED,
-            found=", ".join(f"{s:.0%} of texts from {g.baseline_input}" for s, g in zip(share, gradients, strict=True)),
-            needed=f"at least {LEAST_CONVERGED:.0%} within the tolerance; the others are left out",
-        ),
-        ValidityCheck(
-            name="two_baselines",
-            title="Two baseline inputs",
-            guards=Guards.BOTH,
-            passed=len(gradients) == 2,
-            found=f"{len(gradients)} could be used" + (f"; refused: {'; '.join(refused)}" if refused else ""),
-            needed="two, because the baseline input shapes the answer",
+        _attributions.completeness_check(gradients),
+        _attributions.two_baselines_check(gradients, refused),
+        *(
+            _attributions.above_zero_check(name, title, by_name.get(metric), what)
+            for name, title, metric, what in (
+                ("methods_agree", "The two methods agree", "method_agreement", "mean rank correlation"),
+                ("baselines_agree", "The two baseline inputs agree", "baseline_agreement", "mean rank correlation"),
+                (
+                    "ranking_predicts",
+                    "The ranking predicts better than a random order",
+                    "comprehensiveness_over_random",
+                    "comprehensiveness beyond a random order",
+                ),
+            )
         ),
     )
 
 
-def _baseline_table(
-    gradients: Sequence[_Attributed], ablated: _Attributed, marked: Sequence[_Marked], decision: Decision
-) -> Table:
+def _baseline_table(every: Sequence[Attributed], marked: Sequence[Marked], decision: Decision) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for g in (*gradients, ablated):
-        kept = [i for i, a in enumerate(g.answers) if a.converged]
-        shares = [s[0] for i in kept if (s := _shares(marked[i], g.answers[i].values)) is not None]
+    for g in every:
+        kept = g.converged
+        shares = [some.protected for some in shares_by_text(g, marked).values()]
         deltas = [
             abs(a.completeness_delta) / max(abs(a.score - a.baseline_score), 0.1)
             for a in (g.answers[i] for i in kept)
@@ -565,28 +485,11 @@ def _margin(decision: Decision) -> float:
     return float(np.log(decision.threshold / (1 - decision.threshold)))
 
 
-def _faithfulness_table(faithful: Sequence[tuple[Floats, Floats]]) -> Table:
-    own = np.mean([a for a, _ in faithful], axis=0)
-    other = np.mean([b for _, b in faithful], axis=0)
-    return Table(
-        id="faithfulness",
-        title="Does the ranking predict what happens when tokens are taken out?",
-        columns=(
-            Column(title="Order"),
-            Column(title="Comprehensiveness", unit="logit"),
-            Column(title="Sufficiency", unit="logit"),
-        ),
-        rows=(("integrated gradients", float(own[0]), -float(own[1])), ("random", float(other[0]), -float(other[1]))),
-        note="Mean change of the score, over 10, 20 and 50 % of the tokens, when the highest-ranked are taken out "
-        "(comprehensiveness, higher is better) and when only they are kept (sufficiency, nearer to zero is better).",
-    )
-
-
 def _maps(
-    marked: Sequence[_Marked], attributed: _Attributed, decision: Decision, kept: Sequence[int]
+    marked: Sequence[Marked], attributed: Attributed, decision: Decision, mapped: Sequence[int]
 ) -> list[TokenMap]:
     out = []
-    for number, i in enumerate(kept[:MAPS]):
+    for number, i in enumerate(mapped):
         a, m = attributed.answers[i], marked[i]
         difference = max(abs(a.score - a.baseline_score), 0.1)
         out.append(
@@ -608,41 +511,30 @@ def _maps(
     return out
 
 
-def _samples(
-    rows: Sequence[Row],
-    chosen: Sequence[int],
-    marked: Sequence[_Marked],
-    attributed: _Attributed,
-    probability: Floats,
-    decision: Decision,
-) -> tuple[Sample, ...]:
+def _samples(drawn: Sequence[int], answered: _Answered, decision: Decision) -> tuple[Sample, ...]:
+    first = answered.gradients[0]
+    shares = shares_by_text(first, answered.marked)
     out = []
-    for i, (row, index) in enumerate(list(zip(rows, chosen, strict=True))[:5]):
-        shares = _shares(marked[i], attributed.answers[i].values) if attributed.answers[i].converged else None
-        numbers = [Number(label="score", value=float(probability[i]), unit=decision.unit)]
-        if shares is not None:
-            numbers.append(Number(label="protected share", value=shares[0], unit="share"))
-        note = "" if attributed.answers[i].converged else "did not converge: left out of the shares"
-        out.append(Sample(row=index, texts=(Text(label="case", text=row.text),), numbers=tuple(numbers), note=note))
+    for i in drawn:
+        numbers = [Number(label="score", value=float(answered.score[i]), unit=decision.unit)]
+        if i in shares:
+            numbers.append(Number(label="protected share", value=shares[i].protected, unit="share"))
+        note = "" if first.answers[i].converged else "did not converge: left out of the shares"
+        texts = (Text(label="case", text=answered.marked[i].row.text),)
+        out.append(Sample(row=answered.chosen[i], texts=texts, numbers=tuple(numbers), note=note))
     return tuple(out)
 
 
-def _limits(
-    data: Dataset,
-    chosen: Sequence[int],
-    first: _Attributed,
-    kept: Sequence[int],
-    refused: Sequence[str],
-    params: Params,
-) -> tuple[str, ...]:
-    out = [f"A random sample of {len(chosen)} of {len(data.rows)} rows was attributed."]
-    if lost := len(first.answers) - len(kept):
-        numbers = ", ".join(str(i + 1) for i in range(len(first.answers)) if i not in set(kept))
+def _limits(data: Dataset, answered: _Answered, params: Params) -> tuple[str, ...]:
+    size = len(answered.chosen)
+    out = [f"A random sample of {size} of {len(data.rows)} rows was attributed."]
+    if lost := sorted({*range(size)} - {*answered.gradients[0].converged}):
+        numbers = ", ".join(str(i + 1) for i in lost)
         out.append(
-            f"{lost} texts did not converge within {params.max_steps} steps and are left out: "
+            f"{len(lost)} texts did not converge within {params.max_steps} steps and are left out: "
             f"sample rows {numbers[:200]}."
         )
-    out += [f"A baseline input was refused: {reason}." for reason in refused]
+    out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
     return tuple(out)
 
 

@@ -24,7 +24,7 @@ Validity checks
 ---------------
 Swaps must reach the model: texts that the tokenizer turns into the same tokens (names outside the
 vocabulary) would look like equal treatment. The model must be competent at the task, and there must be at
-least six clusters for any claim beyond the cases tested.
+least six clusters for any claim beyond the cases tested (of a grammar that is enumerated whole, none is made).
 
 References
 ----------

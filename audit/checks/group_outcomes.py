@@ -25,7 +25,7 @@ Validity checks
 Groups must occur in the same strata: a pair that hardly overlaps is not compared, and keeps the rest from
 clearing anybody.
 Groups below the smallest cell are counted and not compared. The model must be competent at the task, and
-there must be at least six clusters.
+there must be at least six clusters, unless the rows are all cases of an enumerated grammar.
 
 References
 ----------
@@ -36,7 +36,6 @@ Kamiran, Žliobaitė & Calders (2013), Quantifying explainable discrimination, K
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
@@ -44,7 +43,8 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _stats
+from audit.checks import _competence, _groups, _stats
+from audit.checks._groups import Group
 from audit.registry import Example, LaterRounds
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
@@ -55,7 +55,6 @@ from audit.types import (
     Decision,
     Finding,
     Forest,
-    Guards,
     Interval,
     Measurement,
     Metric,
@@ -64,7 +63,6 @@ from audit.types import (
     Sample,
     Table,
     Text,
-    ValidityCheck,
     Worse,
 )
 
@@ -76,6 +74,8 @@ _UNEQUAL = (
     "groups in unequal circumstances differ in it without being treated unequally; where equal rates are asked for "
     "whatever the circumstances, declare parity: unconditional with a parity_rationale"
 )
+
+_ALONE = "the rate of one group says nothing of unequal treatment: judge the gap between groups"
 
 METRICS = (
     Metric(
@@ -129,6 +129,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         descriptive=True,
+        why_descriptive=_ALONE,
     ),
     Metric(
         name="scoring_rate",
@@ -138,6 +139,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         descriptive=True,
+        why_descriptive=_ALONE,
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
@@ -212,11 +214,9 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
 
 
 def _too_small(params: Params, data: Dataset) -> list[ParamProblem]:
-    big = {
-        attribute: [g.name for g in groups if g.attribute == attribute and g.member.sum() >= params.min_cell]
-        for groups in (_groups(params, data),)
-        for attribute in (params.attributes or data.groups)
-    }
+    attributes = params.attributes or data.groups
+    groups = _groups.groups(data, attributes, intersections=False)
+    big = {a: [g.name for g in groups if g.attribute == a and g.size >= params.min_cell] for a in attributes}
     return [
         ParamProblem(
             at=("min_cell",),
@@ -245,15 +245,6 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Group:
-    """Rows that share a value of an attribute, or of all attributes."""
-
-    attribute: str
-    name: str
-    member: Bools
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Outcomes:
     """What the model did with each row."""
 
@@ -279,20 +270,20 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         strata=[" / ".join(row.fields[name] for name in within) for row in data.rows],
         clusters=data.cluster_labels(),
     )
-    groups = _groups(params, data)
-    compared = [g for g in groups if g.member.sum() >= params.min_cell]
+    groups = _groups.groups(data, params.attributes or data.groups, intersections=params.intersections)
+    pairs = _groups.ordered_pairs([g for g in groups if g.size >= params.min_cell])
     exact = data.card.enumerated
     rates = [m for g in groups for m in _rates(g, outcomes, exact)]
-    pairs = [(a, b) for a, b in itertools.permutations(compared, 2) if a.attribute == b.attribute]
     gaps, overlaps = _gaps(pairs, outcomes, decision, params.min_overlap, exact)
     ratios = [m for a, b in pairs for m in _ratios(a, b, outcomes, exact)]
     return Finding(
         measurements=(*gaps, *ratios, *rates),
         validity=(
             *competence,
-            _overlap(overlaps, params),
-            _cells(groups, params),
-            _stats.enough_clusters(min((m.clusters for m in gaps if m.clusters), default=0)),
+            _groups.overlap_check(overlaps, params.min_overlap),
+            _groups.cells_check(groups, params.min_cell),
+            # Every case of a finite grammar is no sample: there is nothing beyond the cases tested to claim.
+            *(() if exact else (_stats.enough_clusters(min((m.clusters or 0 for m in gaps), default=0)),)),
         ),
         exhibits=(_rate_table(groups, outcomes, data), _odds_table(pairs, outcomes), *_forests(gaps, decision)),
         samples=_samples(params.samples, data, outcomes, decision, rng),
@@ -300,25 +291,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     )
 
 
-def _groups(params: Params, data: Dataset) -> list[_Group]:
-    """Return the groups of every attribute, largest attribute first as declared; unknown values are no group."""
-    attributes = params.attributes or data.groups
-    out = [g for attribute in attributes for g in _of(data, (attribute,))]
-    if params.intersections and len(attributes) > 1:
-        out += _of(data, tuple(attributes))
-    return out
-
-
-def _of(data: Dataset, attributes: tuple[str, ...]) -> list[_Group]:
-    values = [tuple(row.fields[a] for a in attributes) for row in data.rows]
-    known = sorted({v for v in values if all(v)})
-    return [
-        _Group(attribute=" × ".join(attributes), name=" ".join(value), member=np.array([v == value for v in values]))
-        for value in known
-    ]
-
-
-def _rates(group: _Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
+def _rates(group: Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
     clusters = _stats.chosen(outcomes.clusters, group.member)
     return [
         _stats.measure(
@@ -329,7 +302,7 @@ def _rates(group: _Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]
 
 
 def _gaps(
-    pairs: Sequence[tuple[_Group, _Group]], outcomes: _Outcomes, decision: Decision, least_overlap: float, exact: bool
+    pairs: Sequence[tuple[Group, Group]], outcomes: _Outcomes, decision: Decision, least_overlap: float, exact: bool
 ) -> tuple[list[Measurement], dict[tuple[str, str], float]]:
     """Return the gaps within strata of every ordered pair, and each pair's overlap."""
     measured: list[Measurement] = []
@@ -354,7 +327,7 @@ def _gaps(
     return measured, overlaps
 
 
-def _ratios(group: _Group, reference: _Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
+def _ratios(group: Group, reference: Group, outcomes: _Outcomes, exact: bool) -> list[Measurement]:
     either = group.member | reference.member
     clusters = _stats.chosen(outcomes.clusters, either)
     out = []
@@ -369,40 +342,14 @@ def _ratios(group: _Group, reference: _Group, outcomes: _Outcomes, exact: bool) 
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _overlap(overlaps: dict[tuple[str, str], float], params: Params) -> ValidityCheck:
-    (group, reference), least = min(overlaps.items(), key=lambda item: item[1])
-    return ValidityCheck(
-        name="overlap",
-        title="Groups occur at equal legitimate factors",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=least >= params.min_overlap,
-        found=f"a share of {least:.2f} of the rows of {group} and {reference}, the pair that overlaps least",
-        needed=f"at least {params.min_overlap:g} of the rows in strata where both groups occur",
-    )
-
-
-def _cells(groups: Sequence[_Group], params: Params) -> ValidityCheck:
-    small = [f"{g.name} ({int(g.member.sum())})" for g in groups if g.member.sum() < params.min_cell]
-    return ValidityCheck(
-        name="cells",
-        title="Every group is large enough to compare",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=not small,
-        found=f"too small: {', '.join(small[:10])}" if small else f"all {len(groups)} groups",
-        needed=f"at least {params.min_cell} rows in each group",
-    )
-
-
-def _rate_table(groups: Sequence[_Group], outcomes: _Outcomes, data: Dataset) -> Table:
+def _rate_table(groups: Sequence[Group], outcomes: _Outcomes, data: Dataset) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for g in groups:
-        n, k = int(g.member.sum()), int(outcomes.selected[g.member].sum())
+        n, k = g.size, int(outcomes.selected[g.member].sum())
         above = int(outcomes.above_median[g.member].sum())
         rows.append((g.attribute, g.name, n, k, k / n, above / n, float(outcomes.score[g.member].mean())))
-    for attribute in dict.fromkeys(g.attribute for g in groups):
-        names = attribute.split(" × ")
-        unknown = sum(not all(row.fields[a] for a in names) for row in data.rows)
-        rows.append((attribute, "unknown", unknown, None, None, None, None))
+    attributes = dict.fromkeys(g.attribute for g in groups)
+    rows += [(a, "unknown", _groups.unknown(data, a), None, None, None, None) for a in attributes]
     return Table(
         id="rates",
         title="Rows, selections and scores per group",
@@ -420,7 +367,7 @@ def _rate_table(groups: Sequence[_Group], outcomes: _Outcomes, data: Dataset) ->
     )
 
 
-def _odds_table(pairs: Sequence[tuple[_Group, _Group]], outcomes: _Outcomes) -> Table:
+def _odds_table(pairs: Sequence[tuple[Group, Group]], outcomes: _Outcomes) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for group, reference in pairs:
         if (reference.name, group.name) in {(r[0], r[1]) for r in rows}:

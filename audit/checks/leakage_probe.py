@@ -34,17 +34,15 @@ ROC curve data, Biometrics 53. Belinkov (2022), Probing classifiers: promises, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _probe, _stats
+from audit.checks import _decoding, _probe, _stats
 from audit.registry import Example, LaterRounds
-from audit.requests import CannotAnswer, CheckRun, Pool, StateAnswer, States
-from audit.shapes import Bools, Floats
+from audit.requests import CannotAnswer, CheckRun, Pool, States
+from audit.shapes import Floats
 from audit.types import (
     Box,
     Column,
@@ -58,7 +56,6 @@ from audit.types import (
     NotAssessed,
     Number,
     ParamProblem,
-    Row,
     Sample,
     Series,
     Table,
@@ -159,6 +156,10 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                 expected="two values, or values: [positive, negative] to choose two",
             )
         )
+    if params.values is not None and params.values[0] == params.values[1]:
+        found.append(
+            ParamProblem(at=("values", 1), found=f"{params.values[1]!r} a second time", expected="another value")
+        )
     found += [
         ParamProblem(at=("values", i), found=f"no row has {value!r}", expected="one of " + ", ".join(known[:20]))
         for i, value in enumerate(params.values or ())
@@ -181,101 +182,53 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
 # ---- the run -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """What is decoded: rows, labels, clusters and folds, fixed before a state is seen."""
-
-    rows: tuple[Row, ...]
-    labels: Bools
-    clusters: list[str]
-    folds: _probe.Folds
-    permuted: NDArray[np.bool_]
-    """(rows, draws)"""
-    positive: str
-    negative: str
-
-
-@dataclass(kw_only=True)
-class _Decoded:
-    """Out-of-fold predictions and the permutation null of one set of vectors."""
-
-    predictions: dict[int, Floats] = field(default_factory=dict)
-    null: Floats | None = None
-    """Largest area over the layers, per draw."""
-
-
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Decode the attribute from every layer, from the text and from random weights."""
     del decision
-    task = _task(params, data, rng)
+    names = _values(params, data)
+    task = _task(params, data, names, rng)
     if isinstance(task, NotAssessed):
         return task
-    texts = tuple(row.text for row in task.rows)
-    states = yield States(texts=texts, pool=params.pool)
-    trained = _decode(states, task, with_null=True)
-    baselines = {
-        "character n-grams": _probe.predictions(
-            _probe.character_ngrams(texts), _column(task), task.folds, scaled=False
-        )[:, 0],
-        "text length": _probe.predictions(_probe.lengths(texts), _column(task), task.folds)[:, 0],
-    }
+    states = yield States(texts=task.texts, pool=params.pool)
+    trained = _decoding.decode(states, task, with_null=True)
+    baselines = _decoding.text_baselines(task)
     random_curve: dict[int, Floats] = {}
     limits = []
     try:
-        untrained = _decode((yield States(texts=texts, pool=params.pool, weights="random")), task, with_null=False)
+        states = yield States(texts=task.texts, pool=params.pool, weights="random")
+        untrained = _decoding.decode(states, task, with_null=False)
         random_curve = untrained.predictions
-        baselines["random weights"] = _best(untrained, task)
+        baselines["random weights"] = untrained.best(task)
     except CannotAnswer as reason:
         limits.append(f"Random weights were not compared: {reason}.")
-    return _finding(params, task, trained, baselines, random_curve, (*limits, *_limits(params, data, task)), rng)
+    return _finding(params, task, names, trained, baselines, random_curve, (*limits, *_limits(params, data, task)), rng)
 
 
-def _task(params: Params, data: Dataset, rng: np.random.Generator) -> _Task | NotAssessed:
-    known = sorted({row.fields[params.attribute] for row in data.rows} - {""})
-    positive, negative = params.values or (known[0], known[1])
-    usable = [i for i, row in enumerate(data.rows) if row.fields[params.attribute] in {positive, negative}]
+def _values(params: Params, data: Dataset) -> tuple[str, str]:
+    """Return the two values to tell apart, the positive one first."""
+    if params.values is not None:
+        return params.values
+    first, second = sorted({row.fields[params.attribute] for row in data.rows} - {""})
+    return first, second
+
+
+def _task(
+    params: Params, data: Dataset, names: tuple[str, str], rng: np.random.Generator
+) -> _decoding.Task | NotAssessed:
+    usable = [i for i, row in enumerate(data.rows) if row.fields[params.attribute] in names]
     chosen = sorted(rng.permutation(usable)[: params.max_rows].tolist())
-    rows = tuple(data.rows[i] for i in chosen)
+    rows = [data.rows[i] for i in chosen]
     cluster = params.cluster or (data.cluster[0] if data.cluster else None)
-    clusters = [row.fields[cluster] if cluster else str(i) for i, row in enumerate(rows)]
-    labels = np.array([row.fields[params.attribute] == positive for row in rows])
-    per_side = [len({c for c, y in zip(clusters, labels, strict=True) if y == side}) for side in (True, False)]
-    if min(per_side) < params.folds:
-        return NotAssessed(
-            reason=f"{per_side[0]} clusters hold “{positive}” and {per_side[1]} hold “{negative}”; "
-            f"{params.folds} folds need at least {params.folds} of each"
-        )
-    return _Task(
-        rows=rows,
-        labels=labels,
-        clusters=clusters,
-        folds=_probe.grouped_folds(clusters, params.folds),
-        permuted=_stats.block_permutations(labels, clusters, params.permutations, rng),
-        positive=positive,
-        negative=negative,
+    return _decoding.task(
+        chosen,
+        [row.text for row in rows],
+        np.array([row.fields[params.attribute] == names[0] for row in rows]),
+        [row.fields[cluster] if cluster else str(i) for i, row in enumerate(rows)],
+        folds=params.folds,
+        draws=params.permutations,
+        names=names,
+        rng=rng,
     )
-
-
-def _column(task: _Task) -> Floats:
-    return task.labels[:, None].astype(np.float64)
-
-
-def _decode(states: StateAnswer, task: _Task, *, with_null: bool) -> _Decoded:
-    """Probe every layer; one layer is in memory at a time."""
-    out = _Decoded()
-    for layer in states:
-        vectors = states[layer]
-        labels = np.column_stack([_column(task), task.permuted]) if with_null else _column(task)
-        predicted = _probe.predictions(vectors, labels, task.folds)
-        out.predictions[layer] = predicted[:, 0].copy()
-        if with_null:
-            area = _probe.aurocs(task.permuted, predicted[:, 1:])
-            out.null = area if out.null is None else np.maximum(out.null, area)
-    return out
-
-
-def _best(decoded: _Decoded, task: _Task) -> Floats:
-    return _probe.chosen_out_of_fold(np.array(list(decoded.predictions.values())), task.labels, task.folds)
 
 
 # ---- what is reported ----------------------------------------------------------------------------
@@ -283,8 +236,9 @@ def _best(decoded: _Decoded, task: _Task) -> Floats:
 
 def _finding(
     params: Params,
-    task: _Task,
-    trained: _Decoded,
+    task: _decoding.Task,
+    names: tuple[str, str],
+    trained: _decoding.Decoded,
     baselines: Mapping[str, Floats],
     random_curve: Mapping[int, Floats],
     limits: Sequence[str],
@@ -294,56 +248,56 @@ def _finding(
 
     def area(metric: str, scores: Floats, stratum: str = "") -> Measurement:
         estimate = _stats.clustered_auroc(task.labels, scores, clusters)
-        return _stats.measure(_METRIC[metric], estimate, group=task.positive, reference=task.negative, stratum=stratum)
+        return _stats.measure(_METRIC[metric], estimate, group=names[0], reference=names[1], stratum=stratum)
 
-    layers = [area("auroc", p, f"layer {layer}") for layer, p in trained.predictions.items()]
-    best = _best(trained, task)
+    layers = {layer: area("auroc", p, f"layer {layer}") for layer, p in trained.predictions.items()}
+    best = trained.best(task)
     chosen = area("auroc_layer_chosen", best)
     beyond = [
         _stats.measure(
             _METRIC["beyond_baseline"],
             _stats.clustered_auroc_difference(task.labels, best, scores, clusters),
-            group=task.positive,
+            group=names[0],
             reference=name,
         )
         for name, scores in baselines.items()
     ]
-    assert trained.null is not None
-    p_value = _stats.permutation_p(max(m.value for m in layers), trained.null)
+    assert trained.null is not None, "the trained weights were decoded with their null"
+    highest = max(m.value for m in layers.values())
+    p_value = _stats.permutation_p(highest, trained.null)
+    shuffled = "of rows within their clusters" if task.mixed else "of whole clusters"
     return Finding(
-        measurements=(chosen, *beyond, *layers),
+        measurements=(chosen, *beyond, *layers.values()),
         validity=(_clusters(params, task),),
-        boxes=_boxes(p_value, beyond, params),
-        exhibits=(_curve(layers, task, baselines, random_curve, trained), _null_table(layers, trained, p_value)),
-        samples=_samples(task, best, rng),
+        boxes=_boxes(p_value, beyond, shuffled, params),
+        exhibits=(
+            _curve(layers, task, names, baselines, random_curve),
+            _null_table(highest, trained.null, p_value, shuffled),
+        ),
+        samples=_samples(task, names, best, rng),
         limits=tuple(limits),
     )
 
 
-def _clusters(params: Params, task: _Task) -> ValidityCheck:
-    mixed = sum(
-        len({y for c, y in zip(task.clusters, task.labels, strict=True) if c == name}) > 1
-        for name in set(task.clusters)
-    )
+def _clusters(params: Params, task: _decoding.Task) -> ValidityCheck:
     count = len(set(task.clusters))
     return ValidityCheck(
         name="clusters",
         title="Clusters carry one value each",
         guards=Guards.FALSE_ALARM,
-        passed=mixed == 0,
-        found=f"{mixed} of {count} clusters hold both values" if mixed else f"all {count} clusters",
+        passed=task.mixed == 0,
+        found=f"{task.mixed} of {count} clusters hold both values" if task.mixed else f"all {count} clusters",
         needed=f"one value per cluster, and at least {params.folds} clusters of each value",
     )
 
 
-def _boxes(p_value: float, beyond: Sequence[Measurement], params: Params) -> tuple[Box, ...]:
+def _boxes(p_value: float, beyond: Sequence[Measurement], shuffled: str, params: Params) -> tuple[Box, ...]:
     short = [m.reference for m in beyond if m.low is None or m.low <= 0]
     return (
         Box(
             name="decodable",
             ticked=p_value <= ALPHA,
-            evidence=f"p = {p_value:.4f} for the best layer, against {params.permutations} "
-            "permutations of whole clusters",
+            evidence=f"p = {p_value:.4f} for the best layer, against {params.permutations} permutations {shuffled}",
         ),
         Box(
             name="beyond_text",
@@ -358,20 +312,20 @@ def _boxes(p_value: float, beyond: Sequence[Measurement], params: Params) -> tup
 
 
 def _curve(
-    layers: Sequence[Measurement],
-    task: _Task,
+    layers: Mapping[int, Measurement],
+    task: _decoding.Task,
+    names: tuple[str, str],
     baselines: Mapping[str, Floats],
     random_curve: Mapping[int, Floats],
-    trained: _Decoded,
 ) -> Curve:
-    x = tuple(float(layer) for layer in trained.predictions)
+    x = tuple(float(layer) for layer in layers)
     series = [
         Series(
             label="probe",
             x=x,
-            y=tuple(m.value for m in layers),
-            low=tuple(float(m.low or 0) for m in layers),
-            high=tuple(float(m.high or 1) for m in layers),
+            y=tuple(m.value for m in layers.values()),
+            low=tuple(float(m.low or 0) for m in layers.values()),
+            high=tuple(float(m.high or 1) for m in layers.values()),
         )
     ]
     for name in ("character n-grams", "text length"):
@@ -382,7 +336,7 @@ def _curve(
         series.append(Series(label="random weights", x=x, y=y, reference=True))
     return Curve(
         id="layers",
-        title=f"Reading “{task.positive}” off the states of each layer",
+        title=f"Reading “{names[0]}” off the states of each layer",
         x_title="layer",
         y_title="area under the ROC curve",
         unit="AUROC",
@@ -393,8 +347,7 @@ def _curve(
     )
 
 
-def _null_table(layers: Sequence[Measurement], trained: _Decoded, p_value: float) -> Table:
-    assert trained.null is not None
+def _null_table(highest: float, null: Floats, p_value: float, shuffled: str) -> Table:
     return Table(
         id="null",
         title="The best layer against chance",
@@ -405,32 +358,26 @@ def _null_table(layers: Sequence[Measurement], trained: _Decoded, p_value: float
             Column(title="Draws", unit="count"),
             Column(title="p", unit="p"),
         ),
-        rows=(
-            (
-                max(m.value for m in layers),
-                float(trained.null.mean()),
-                float(np.quantile(trained.null, 0.95)),
-                len(trained.null),
-                p_value,
-            ),
-        ),
-        note="Chance: the attribute shuffled over whole clusters, through the same folds and the same choice of layer.",
+        rows=((highest, float(null.mean()), float(np.quantile(null, 0.95)), len(null), p_value),),
+        note=f"Chance: the attribute in permutations {shuffled}, through the same folds and the same choice of layer.",
     )
 
 
-def _samples(task: _Task, best: Floats, rng: np.random.Generator) -> tuple[Sample, ...]:
+def _samples(
+    task: _decoding.Task, names: tuple[str, str], best: Floats, rng: np.random.Generator
+) -> tuple[Sample, ...]:
     return tuple(
         Sample(
-            row=i,
-            texts=(Text(label="case", text=task.rows[i].text),),
+            row=task.rows[i],
+            texts=(Text(label="case", text=task.texts[i]),),
             numbers=(Number(label="probe score, out of fold", value=float(best[i]), unit="score"),),
-            note=f"attribute: {task.positive if task.labels[i] else task.negative}",
+            note=f"attribute: {names[0] if task.labels[i] else names[1]}",
         )
         for i in sorted(rng.permutation(len(task.rows))[:5].tolist())
     )
 
 
-def _limits(params: Params, data: Dataset, task: _Task) -> tuple[str, ...]:
+def _limits(params: Params, data: Dataset, task: _decoding.Task) -> tuple[str, ...]:
     out = [f"{len(task.rows)} of {len(data.rows)} rows were used, in {len(set(task.clusters))} clusters."]
     if params.cluster is None and not data.cluster:
         out.append(

@@ -25,6 +25,7 @@ Journal of Pharmacokinetics and Biopharmaceutics 15:657.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from audit.types import (
     Criterion,
@@ -157,10 +158,7 @@ def _criterion(
     families: tuple[Family, ...],
     titles: Mapping[str, str],
 ) -> JudgedCriterion:
-    blocks = {
-        claim: next((v for v in finding.validity if v.passed is not True and v.guards in guards), None)
-        for claim, guards in _BLOCKS.items()
-    }
+    blocks = {claim: _blocking(finding, guards) for claim, guards in _BLOCKS.items()}
     hypotheses = tuple(_hypothesis(test, blocks) for test in tests)
     missing = [name for name in criterion.bounds if name not in {h.metric for h in hypotheses}]
     # A metric that a failed validity check kept from being measured leaves the question open; without such a
@@ -175,6 +173,12 @@ def _criterion(
     if len(families) > 1:
         said.append(f"corrected in each of its {len(families)} hazards, of which the strictest counts")
     return _judged(criterion, families, verdict, "; ".join(said), hypotheses)
+
+
+def _blocking(finding: Finding, guards: AbstractSet[Guards]) -> ValidityCheck | None:
+    """Return the validity check that blocks a verdict: one that failed before one that could not be run."""
+    blocking = [v for v in finding.validity if v.passed is not True and v.guards in guards]
+    return min(blocking, key=lambda v: v.passed is None, default=None)
 
 
 def _hypothesis(test: Tested, blocks: Mapping[Verdict, ValidityCheck | None]) -> Hypothesis:

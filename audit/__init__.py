@@ -55,7 +55,7 @@ def run(
     from audit.progress import Silent
     from audit.shown import ShownRecord
     from audit.terminal import progress as shown
-    from audit.types import Policy, Verdict
+    from audit.types import Policy
 
     def load(read: Policy) -> Any:
         if isinstance(model, str | Path):
@@ -71,7 +71,7 @@ def run(
 
     options = pipeline.Options(
         overrides=tuple(f"{key}={value}" for key, value in (set or {}).items()),
-        fail_on=tuple(Verdict(v) for v in fail_on),
+        fail_on=pipeline.stopping(fail_on, where="fail_on"),
         store=None if store is None else Path(store),
     )
     with nullcontext() if isinstance(model, str | Path) else left_as_found(model):

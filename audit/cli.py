@@ -7,6 +7,7 @@ Importing this module imports neither torch nor weasyprint.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -247,7 +248,8 @@ def store_ls(store: StoreOpt = None) -> None:
     for held in contexts(root):
         context = held.context
         typer.echo(
-            f"  {held.id[:12]}  {held.bytes / 1e6:9,.1f} MB  {held.answers:9,} answers  {held.states:9,} states  "
+            f"  {held.id[:12]}  {held.bytes / 1e6:9,.1f} MB  {_counted(held.answers)} answers  "
+            f"{_counted(held.states)} states  "
             f"model {context.get('model', '')[:12]}  {context.get('dtype', '')}  {context.get('device', '')}"
         )
 
@@ -261,10 +263,23 @@ def store_clear(
     """Delete stored answers; the next run asks the model again."""
     from audit.capture.store import clear, default_root
 
-    if not prefix and not yes and not typer.confirm("Delete all stored answers?"):
+    if not prefix and not yes and not _confirmed("Delete all stored answers?"):
         raise typer.Exit(0)
     gone = clear(store or default_root(), prefix)
     typer.echo(f"deleted {len(gone)} of the store's folders")
+
+
+def _counted(count: int | None) -> str:
+    return f"{'unread' if count is None else f'{count:,}':>9}"
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort as error:
+        raise user_error(
+            "Nothing was deleted", where="store clear", found="no answer", expected="y or n", do="add --yes"
+        ) from error
 
 
 # ---- demo, doctor --------------------------------------------------------------------------------
@@ -317,16 +332,10 @@ def _options(
 
 
 def _verdicts(text: str) -> tuple[Verdict, ...]:
-    stoppable = [v.value for v in Verdict if v is not Verdict.MET]
-    names = [name.strip() for name in text.split(",") if name.strip() and name.strip() != "none"]
-    if unknown := [name for name in names if name not in stoppable]:
-        raise user_error(
-            "The verdicts to stop for cannot be read",
-            where="--fail-on",
-            found=unknown[0],
-            expected=f"none, or some of {', '.join(stoppable)}",
-        )
-    return tuple(Verdict(name) for name in names)
+    from audit import pipeline
+
+    names = (name.strip() for name in text.split(","))
+    return pipeline.stopping((name for name in names if name not in {"", "none"}), where="--fail-on")
 
 
 def _formats(text: str | None) -> tuple[str, ...]:
@@ -345,13 +354,15 @@ def _formats(text: str | None) -> tuple[str, ...]:
 def _policy_path(name: str) -> Path:
     """Return a policy's path; a bare name may be that of a shipped policy."""
     path = Path(name)
-    if path.exists():
+    if path.is_file():
         return path
     from audit.resources import near_here, shipped_policies
 
     shipped = {p.stem: near_here(p) for p in shipped_policies()}
     if name in shipped:
         return shipped[name]
+    if path.exists():
+        return path  # a folder or a device: whoever reads it says what is wrong
     import difflib
 
     near = difflib.get_close_matches(name, shipped, n=1)
@@ -420,8 +431,17 @@ def _print_error(errors: Sequence[UserError]) -> None:
 
 def main() -> None:
     """Run the command; errors that a user can mend are one screen without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A log or console that cannot show a sign must not cost the verdict of an audit.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError | typer.Abort):
+            # Typer ends these with 1, which here says that a criterion is not met.
+            sys.exit(UserError.exit_code)
+        raise
     except UserError as error:
         _print_error([error])
         if os.environ.get("INSPECTOSCOPE_TRACEBACK"):

@@ -29,7 +29,7 @@ class Problem:
 
     def lines(self) -> list[str]:
         """Return the problem as it is printed; text from outside is made printable."""
-        out = [f"{self.where}: {printable(self.found)}"]
+        out = [f"{printable(str(self.where))}: {printable(self.found)}"]
         if self.excerpt and isinstance(self.where, Place):
             # The caret is placed by display of the excerpt itself, so tabs are widened in both.
             before = printable(self.excerpt[: self.where.column - 1].expandtabs(4))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -68,6 +69,26 @@ class Options:
     store: Path | None = None
     formats: tuple[str, ...] = DEFAULT_FORMATS
     executor: str = "local"
+
+
+def stopping(names: Iterable[str], *, where: str) -> tuple[Verdict, ...]:
+    """Return the verdicts that stop a pipeline.
+
+    Raises
+    ------
+    UserError
+        When a name is none of them; ``where`` says where it was given.
+    """
+    names = tuple(names)
+    stoppable = [v.value for v in Verdict if v is not Verdict.MET]
+    if unknown := [name for name in names if name not in stoppable]:
+        raise user_error(
+            "The verdicts to stop for cannot be read",
+            where=where,
+            found=unknown[0],
+            expected=f"none, or some of {', '.join(stoppable)}",
+        )
+    return tuple(Verdict(name) for name in names)
 
 
 # ---- the whole way -------------------------------------------------------------------------------
@@ -170,15 +191,34 @@ def write(record: Record, out: Path, formats: Sequence[str]) -> tuple[list[Path]
     """Write the record and its reports; one that cannot be made does not keep the others from being written."""
     written, failed = [], []
     for name in formats:
+        path = out / report.FORMATS[name].file_name
         try:
-            content = report.render(record, name)
+            save(record, path, name)
         except UserError as error:
             failed.append(error)
             continue
-        path = out / report.FORMATS[name].file_name
-        _write_whole(path, content)
         written.append(path)
     return written, failed
+
+
+def save(record: Record, path: Path, name: str) -> None:
+    """Write one report.
+
+    Raises
+    ------
+    UserError
+        When it cannot be made, or the disk is full: under the report or under what it is laid out in.
+    """
+    try:
+        _write_whole(path, report.render(record, name))
+    except OSError as error:
+        raise user_error(
+            "A report cannot be written",
+            where=str(path),
+            found=error.strerror or str(error),
+            expected="a folder with room for the report",
+            do="make room or give another folder with --out; stored answers are reused, so the same command is quick",
+        ) from error
 
 
 def prepare_output(out: Path) -> None:
@@ -208,17 +248,13 @@ def _write_whole(path: Path, content: bytes) -> None:
     """Replace a file at once, so that nobody reads half a report."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise user_error(
-            "A report cannot be written",
-            where=str(path),
-            found=error.strerror or str(error),
-            expected="a folder with room for the report",
-            do="make room or give another folder with --out; stored answers are reused, so the same command is quick",
-        ) from error
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 # ---- planning ------------------------------------------------------------------------------------

@@ -110,7 +110,8 @@ def _power(check: PlannedCheck, policy: Policy) -> list[Line]:
         return []
     _, high = interval(Binomial(successes=0, trials=clusters), 1 - 2 * ALPHA)
     note = f"{len(data.rows):,} rows in {clusters:,} clusters"
-    lines = [Line(title=check.id, value=f"no event at all would leave a rate of {high:.1%} possible", note=note)]
+    possible = f"no event at all would leave a rate of {100 * high:.1f} % possible"
+    lines = [Line(title=check.id, value=possible, note=note)]
     half_width = _half_width(clusters)
     for criterion in check.criteria:
         bound = criterion.bounds[criterion.metric]

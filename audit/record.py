@@ -13,9 +13,9 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from audit.errors import Problem, UserError
 from audit.types import (
@@ -114,6 +114,14 @@ class CheckPart(_Part):
     exhibits: tuple[Exhibit, ...] = ()
     samples: tuple[Sample, ...] = ()
     limits: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _points_at_measurements(self) -> Self:
+        """A verdict whose number is not there must not be printed without it."""
+        pointed_at = (h.measurement for criterion in self.criteria for h in criterion.hypotheses)
+        if outside := [i for i in pointed_at if not 0 <= i < len(self.measurements)]:
+            raise ValueError(f"a criterion rests on measurement {outside[0]} of {len(self.measurements)}")
+        return self
 
 
 class RunPart(_Part):
@@ -218,7 +226,7 @@ def read(path: Path) -> Record:
         raise UserError(
             title, [Problem(where=str(path), found=error.strerror or str(error), expected="a record.json")]
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             title,
             [

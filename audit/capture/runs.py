@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audit.capture.store import private_folder
+from audit.capture.store import private_folder, writing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, key TEXT, policy TEXT, model TEXT, created TEXT,
@@ -78,7 +78,8 @@ def finish(root: Path, run: Begun, *, clock: Clock = utc_now) -> None:
 
 @contextmanager
 def _opened(root: Path) -> Iterator[sqlite3.Connection]:
-    private_folder(root)
-    with closing(sqlite3.connect(root / "runs.sqlite", timeout=60)) as db, db:
-        db.executescript(_SCHEMA)
-        yield db
+    with writing(root):
+        private_folder(root)
+        with closing(sqlite3.connect(root / "runs.sqlite", timeout=60)) as db, db:
+            db.executescript(_SCHEMA)
+            yield db

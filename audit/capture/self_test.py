@@ -14,6 +14,7 @@ import numpy as np
 
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.passes import Brought, Wanted
+from audit.capture.store import write_whole
 from audit.capture.tokens import TokenIds, answer_ids, token_ids
 from audit.errors import user_error
 
@@ -69,7 +70,7 @@ def self_test(executor: LocalExecutor, texts: Sequence[str], wanted: Wanted, fol
         f"{len(rows)} texts run in one batch and alone: outputs differ by at most {outputs:.1e}, "
         f"states by at most {states:.1e} of their size (allowed: {allowed:g})"
     )
-    done.write_text(json.dumps({**remembered, asked: said}, indent=1), encoding="utf-8")
+    write_whole(done, json.dumps({**remembered, asked: said}, indent=1))
     return said
 
 

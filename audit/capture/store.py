@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY, segment TEXT, offset 
 CREATE TABLE IF NOT EXISTS states (request BLOB, text BLOB, block INTEGER, row INTEGER,
                                    PRIMARY KEY (request, text, block)) WITHOUT ROWID;
 """
+_CONTEXTS = "contexts"
 _CHUNK = 500  # keys per SQL statement; SQLite's default limit of variables is higher
 _DIGEST = 8
 
@@ -72,11 +73,12 @@ class Store:
     """Answers of one model in one context."""
 
     def __init__(self, root: Path, context: Mapping[str, str]) -> None:
-        self.folder = root / "contexts" / key_of(json.dumps(dict(context), sort_keys=True)).hex()
-        with _writing(self.folder):
+        self.folder = root / _CONTEXTS / key_of(json.dumps(dict(context), sort_keys=True)).hex()
+        with writing(self.folder):
             private_folder(root)
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_new(self.folder / "context.json", json.dumps(dict(context), indent=1, sort_keys=True))
+            if not (described := self.folder / "context.json").exists():
+                write_whole(described, json.dumps(dict(context), indent=1, sort_keys=True))
             self._db = sqlite3.connect(self.folder / "answers.sqlite", timeout=60, isolation_level=None)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
         self._segment = self.folder / f"states-{uuid.uuid4().hex}.bin"
@@ -133,12 +135,13 @@ class Store:
         UserError
             When the disk is full or the folder cannot be written.
         """
-        with _writing(self.folder):
+        with writing(self.folder):
             blocks = [(batch, *self._append(batch)) for batch in states]
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                    # What was answered once stays: the same text in another batch differs in its last digits.
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)",
                     (
                         (request, text, np.ascontiguousarray(value, dtype=np.float64).tobytes())
                         for request, text, value in answers
@@ -178,7 +181,8 @@ class Store:
         keys = list(dict.fromkeys(texts))
         for at in range(0, len(keys), _CHUNK):
             part = keys[at : at + _CHUNK]
-            yield from self._db.execute(f"{sql} ({','.join('?' * len(part))})", (request, *part))
+            with intact(self.folder):
+                yield from self._db.execute(f"{sql} ({','.join('?' * len(part))})", (request, *part))
 
     def _state_rows(
         self, request: bytes, texts: Iterable[bytes], layers: Sequence[int]
@@ -196,9 +200,10 @@ class Store:
                 yield text, block, row
 
     def _block(self, block: int) -> _Block:
-        row = self._db.execute(
-            "SELECT segment, offset, layers, rows, width, digests FROM blocks WHERE id = ?", (block,)
-        ).fetchone()
+        with intact(self.folder):
+            row = self._db.execute(
+                "SELECT segment, offset, layers, rows, width, digests FROM blocks WHERE id = ?", (block,)
+            ).fetchone()
         segment, offset, layers, rows, width, digests = row
         return _Block(
             segment=segment,
@@ -297,18 +302,26 @@ def private_folder(path: Path) -> None:
     path.chmod(0o700)
 
 
-def _write_new(path: Path, text: str) -> None:
-    if not path.exists():
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file of a store at once: a kill half-way leaves the old one, not half of the new.
+
+    Raises
+    ------
+    UserError
+        When the disk is full or the folder cannot be written.
+    """
+    with writing(path.parent):
         temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn a full disk or a folder without permission into an error that a user can mend."""
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a full disk, a folder without permission or a damaged file into an error that a user can mend."""
     try:
-        yield
+        with intact(folder):
+            yield
     except (OSError, sqlite3.OperationalError) as error:
         full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "full" in str(error)
         raise user_error(
@@ -318,6 +331,26 @@ def _writing(folder: Path) -> Iterator[None]:
             expected="a folder with room for the answers",
             do="make room, or give another folder with --store; what was stored before is kept, "
             "and the same command goes on from there",
+        ) from error
+
+
+@contextmanager
+def intact(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says of a damaged file into an error that a user can mend."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # The classes derived from it are other matters: a full disk, a lock, a slip of ours.
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        raise user_error(
+            "The store is damaged",
+            where=str(folder),
+            found=str(error),
+            expected="the answers of earlier runs",
+            do=f"delete it with: inspectoscope store clear {folder.name[:12]}"
+            if folder.parent.name == _CONTEXTS
+            else "delete runs.sqlite there; how often a policy was run before is then forgotten",
         ) from error
 
 
@@ -331,28 +364,38 @@ class StoredContext:
     id: str
     context: Mapping[str, str]
     bytes: int
-    answers: int
-    states: int
+    answers: int | None
+    """None where the file is damaged."""
+    states: int | None
 
 
 def contexts(root: Path) -> Iterator[StoredContext]:
     """Yield what a store holds, one entry per model and context."""
-    for folder in sorted((root / "contexts").glob("*/")):
+    for folder in sorted((root / _CONTEXTS).glob("*/")):
         described = folder / "context.json"
         if not described.is_file():
             continue
-        with closing(sqlite3.connect(folder / "answers.sqlite")) as db:
-            db.executescript(_SCHEMA)
-            counts = [
-                db.execute(sql).fetchone()[0] for sql in ("SELECT COUNT(*) FROM answers", "SELECT COUNT(*) FROM states")
-            ]
+        answers, states = _counts(folder / "answers.sqlite")
         yield StoredContext(
             id=folder.name,
             context=json.loads(described.read_text(encoding="utf-8")),
             bytes=sum(p.stat().st_size for p in folder.iterdir() if p.is_file()),
-            answers=counts[0],
-            states=counts[1],
+            answers=answers,
+            states=states,
         )
+
+
+def _counts(database: Path) -> tuple[int | None, int | None]:
+    try:
+        with closing(sqlite3.connect(database)) as db:
+            db.executescript(_SCHEMA)
+            answers, states = (
+                int(db.execute(sql).fetchone()[0])
+                for sql in ("SELECT COUNT(*) FROM answers", "SELECT COUNT(*) FROM states")
+            )
+    except sqlite3.DatabaseError:
+        return None, None  # listed all the same, because it can be cleared
+    return answers, states
 
 
 def clear(root: Path, prefix: str = "") -> list[str]:
@@ -360,7 +403,7 @@ def clear(root: Path, prefix: str = "") -> list[str]:
     gone = []
     for stored in contexts(root):
         if stored.id.startswith(prefix) or stored.context.get("model", "").startswith(prefix):
-            shutil.rmtree(root / "contexts" / stored.id)
+            shutil.rmtree(root / _CONTEXTS / stored.id)
             gone.append(stored.id)
     return gone
 

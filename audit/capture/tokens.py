@@ -38,8 +38,9 @@ def token_ids(loaded: LoadedModel, texts: Sequence[str]) -> dict[str, TokenIds]:
     out: dict[str, TokenIds] = {}
     for at in range(0, len(texts), _TEXTS_AT_ONCE):
         part = list(texts[at : at + _TEXTS_AT_ONCE])
-        encoded = loaded.tokenizer(part, add_special_tokens=True, padding=False, truncation=False)["input_ids"]
-        out |= {text: np.asarray(ids, dtype=np.int32) for text, ids in zip(part, encoded, strict=True)}
+        # Not verbose: what is too long is refused below, in our words.
+        encoded = loaded.tokenizer(part, add_special_tokens=True, padding=False, truncation=False, verbose=False)
+        out |= {text: np.asarray(ids, dtype=np.int32) for text, ids in zip(part, encoded["input_ids"], strict=True)}
     for text, ids in out.items():
         if not 0 < len(ids) <= loaded.max_length:
             raise _unreadable(text, len(ids), loaded.max_length)
@@ -90,7 +91,7 @@ def answer_ids(loaded: LoadedModel, text: str, answer: str, ids: TokenIds) -> To
     Tokenised together where the text's own tokens stay what they are; otherwise, where the boundary
     merges, the answer is tokenised by itself, because the model would generate it from the text's tokens.
     """
-    together = loaded.tokenizer(text + answer, add_special_tokens=True)["input_ids"]
+    together = loaded.tokenizer(text + answer, add_special_tokens=True, verbose=False)["input_ids"]
     if len(together) > len(ids) and list(together[: len(ids)]) == ids.tolist():
         return np.asarray(together[len(ids) :], dtype=np.int32)
     alone = loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]
@@ -99,17 +100,28 @@ def answer_ids(loaded: LoadedModel, text: str, answer: str, ids: TokenIds) -> To
 
 # ---- batches -------------------------------------------------------------------------------------
 
+_STRETCH = 1.25
+"""How much longer than its shortest text a batch's longest may be."""
+
+_FAIR_PART = 16
+"""A batch of a sixteenth of the budget keeps the device busy: 256 tokens on a CPU, 4,096 on a GPU."""
+
 
 def plan_batches(lengths: Mapping[str, int], *, budget: int, most_rows: int = 512) -> list[list[str]]:
     """Pack texts, shortest first, so that rows × longest stays within a token budget.
 
+    A batch that fills a fair part of the budget also ends where texts grow longer than its shortest by a
+    quarter: with few texts of mixed lengths, most of a full batch would be padding.
     The order depends on the texts alone, so a resumed run plans the batches of the broken one.
     """
+    enough = budget // _FAIR_PART
     batches: list[list[str]] = []
     current: list[str] = []
     for text in sorted(lengths, key=lambda t: (lengths[t], t)):
         # Sorted by length, so the newcomer is the longest of its batch.
-        if current and ((len(current) + 1) * lengths[text] > budget or len(current) >= most_rows):
+        full = (len(current) + 1) * lengths[text] > budget or len(current) >= most_rows
+        uneven = current and lengths[text] > _STRETCH * lengths[current[0]]
+        if current and (full or (uneven and len(current) * lengths[current[-1]] >= enough)):
             batches.append(current)
             current = []
         current.append(text)

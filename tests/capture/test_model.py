@@ -156,3 +156,23 @@ def test_batches_hold_to_the_budget_and_do_not_depend_on_the_order_asked():
     assert sorted(t for batch in batches for t in batch) == sorted(lengths)
     assert all(len(b) * max(lengths[t] for t in b) <= 128 for b in batches)
     assert batches == plan_batches(dict(reversed(lengths.items())), budget=128)
+
+
+def test_few_texts_of_mixed_lengths_are_not_padded_to_the_longest():
+    lengths = {f"short {i}": 10 for i in range(30)} | {"long": 100, "longer": 120, "longest": 200}
+
+    batches = plan_batches(lengths, budget=4096)
+
+    assert batches == [[f"short {i}" for i in sorted(range(30), key=str)], ["long", "longer", "longest"]]
+
+
+def test_more_texts_than_a_tokenizer_is_handed_at_once_keep_their_own_tokens(load):
+    loaded = load("bert", "sequence-classification")
+    words = ("maria", "john", "the", "applicant", "has", "a", "high", "low", "income", "debt")
+    texts = [" ".join(words[int(digit)] for digit in str(i)) for i in range(1100)]
+
+    together = token_ids(loaded, texts)
+
+    assert list(together) == texts
+    for i in (0, 511, 512, 1023, 1024, 1099):
+        assert together[texts[i]].tolist() == loaded.tokenizer(texts[i])["input_ids"]

@@ -39,6 +39,30 @@ def test_small_answers_come_back_by_text(store):
     assert store.stored(REQUEST, [key_of("a"), key_of("c")]) == {key_of("a")}
 
 
+def test_what_was_answered_once_stays(store):
+    store.put([(REQUEST, key_of("a"), np.array([1.0]))])
+    store.put([(REQUEST, key_of("a"), np.array([1.0 + 1e-9])), (REQUEST, key_of("b"), np.array([2.0]))])
+
+    found = store.values(REQUEST, [key_of("a"), key_of("b")])
+    assert {text: value.tolist() for text, value in found.items()} == {key_of("a"): [1.0], key_of("b"): [2.0]}
+
+
+def test_a_file_that_is_no_longer_a_database_is_told_and_can_be_cleared(tmp_path, store):
+    store.put([(REQUEST, key_of("a"), np.array([1.0]))])
+    store.close()
+    for path in store.folder.glob("answers.sqlite*"):
+        path.write_bytes(b"no longer a database" * 200)
+
+    with pytest.raises(UserError) as error:
+        Store(tmp_path / "store", CONTEXT)
+    (listed,) = contexts(tmp_path / "store")
+
+    assert f"{store.folder}: file is not a database" in str(error.value)
+    assert f"delete it with: inspectoscope store clear {store.folder.name[:12]}" in str(error.value)
+    assert (listed.answers, listed.states) == (None, None)
+    assert clear(tmp_path / "store", store.folder.name[:12]) == [listed.id]
+
+
 def test_states_of_several_batches_are_read_layer_by_layer_in_the_order_asked(store):
     first, second = batch("abc", seed=1), batch("de", seed=2)
     store.put(states=[first])

@@ -37,8 +37,9 @@ def recorder():
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("organisms")
+def cache(organism_cache):
+    """The cache of the whole run: other folders of tests audit the same models."""
+    return organism_cache
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def test_a_misspelt_key_below_the_policy_is_placed_at_the_option(desk):
         ),
         (
             "title=a\x07b",
-            "--set title=a\x07b: a value with the character U+0007\n  expected: text that can be shown",
+            "--set title=a⟨U+0007⟩b: a value with the character U+0007\n  expected: text that can be shown",
         ),
     ],
 )

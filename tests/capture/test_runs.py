@@ -1,0 +1,77 @@
+"""Looking again is not free: every try is counted, and a broken one is the same try when it goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from audit.capture.runs import begin, finish
+from audit.errors import UserError
+
+START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves an hour each time it is looked at."""
+
+    def __init__(self):
+        self.now = START - timedelta(hours=1)
+
+    def __call__(self):
+        self.now += timedelta(hours=1)
+        return self.now
+
+
+def tries(root, clock, *, key="k", policy="credit", model="m"):
+    return begin(root, key=key, policy=policy, model=model, clock=clock)
+
+
+def test_runs_of_a_policy_on_a_model_are_counted(tmp_path):
+    clock, numbers = Clock(), []
+    for key in ("a", "a", "b"):
+        run = tries(tmp_path, clock, key=key)
+        finish(tmp_path, run, clock=clock)
+        numbers.append(run.number)
+
+    other = [
+        tries(tmp_path, clock, key="c", policy="other").number,
+        tries(tmp_path, clock, key="d", model="other").number,
+    ]
+
+    assert (numbers, other) == ([1, 2, 3], [1, 1])
+
+
+def test_a_run_that_was_broken_off_goes_on_with_its_number_and_date(tmp_path):
+    clock = Clock()
+    first = tries(tmp_path, clock)
+    again = [tries(tmp_path, clock), tries(tmp_path, clock)]
+    finish(tmp_path, again[-1], clock=clock)
+    new = tries(tmp_path, clock)
+
+    assert {run.created for run in (first, *again)} == {START.isoformat(timespec="seconds")}
+    assert [run.number for run in (first, *again, new)] == [1, 1, 1, 2]
+    assert [run.interruptions for run in (first, *again, new)] == [0, 1, 2, 0]
+    assert new.created > first.created
+
+
+def test_another_audit_does_not_go_on_with_a_broken_one(tmp_path):
+    clock = Clock()
+    broken, other = tries(tmp_path, clock, key="a"), tries(tmp_path, clock, key="b")
+    again = tries(tmp_path, clock, key="a")
+
+    assert (broken.id, other.id, again.id) == (broken.id, broken.id + 1, broken.id)
+    assert (other.number, again.number) == (2, 1)
+
+
+def test_a_list_that_is_damaged_is_told_with_what_is_lost_when_it_is_deleted(tmp_path):
+    (tmp_path / "runs.sqlite").write_bytes(b"no database " * 500)
+
+    with pytest.raises(UserError) as error:
+        tries(tmp_path, Clock())
+
+    assert str(error.value) == (
+        f"The store is damaged\n\n{tmp_path}: file is not a database\n"
+        "  expected: the answers of earlier runs\n"
+        "  do: delete runs.sqlite there; how often a policy was run before is then forgotten"
+    )

@@ -1,0 +1,144 @@
+"""Real models and public data: the shipped policies end with measured intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit import record, resources
+
+pytestmark = pytest.mark.shared
+
+LIMIT_MINUTES = 10
+"""What the largest of these audits may take; it takes one on two cores."""
+
+
+def run_shipped(command: Any, policy: str, model: Path, shared: Path, out: Path) -> tuple[Any, record.Record]:
+    ended = command(
+        "run", resources.folder("policies") / f"{policy}.yaml", "--model", model, "--out", out, "--device", "cpu",
+        INSPECTOSCOPE_SHARED=str(shared),
+    )  # fmt: skip
+    return ended, record.read(out / "record.json")
+
+
+@pytest.fixture(scope="module")
+def moderation(command, shared, tmp_path_factory):
+    """How the audit of a toxicity classifier ended, its record and its folder."""
+    out = tmp_path_factory.mktemp("moderation")
+    model = shared / "models" / "minilm-credo-toxicity"
+    return *run_shipped(command, "content-moderation", model, shared, out), out
+
+
+@pytest.fixture(scope="module")
+def stories(command, shared, tmp_path_factory):
+    out = tmp_path_factory.mktemp("stories")
+    model = shared / "models" / "stories260K"
+    return *run_shipped(command, "winogender-likelihood", model, shared, out), out
+
+
+def measured(found: record.Record, check: str, metric: str) -> list[Any]:
+    return [m for m in found.check(check).measurements if m.metric == metric]
+
+
+def unbroken(text: str) -> str:
+    """Return a text without the places where its lines may and may not be broken."""
+    return " ".join(text.split())
+
+
+# ---- a classifier --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_toxicity_classifier_that_scores_identity_terms_ends_with_1(moderation):
+    ended, found, _ = moderation
+
+    assert ended.code == 1, ended.err
+    assert found.check("identity-terms").verdict == "not_met"
+    assert found.data[0].rows_used >= 2000
+    assert found.cost.unique_rows_asked >= 2000
+
+
+@pytest.mark.slow
+def test_every_identity_term_is_measured_with_an_interval(moderation):
+    _, found, _ = moderation
+    terms = {row for row in found.data[0].groups["term"] if row}
+
+    gaps = measured(found, "identity-terms", "score_gap")
+
+    assert len(terms) == 50
+    assert {gap.group for gap in gaps} == terms
+    for gap in gaps:
+        assert gap.low < gap.value < gap.high
+        assert (gap.confidence, gap.clusters, gap.exact) == (0.95, 32, False)
+
+
+@pytest.mark.slow
+def test_the_findings_on_the_cover_name_terms_with_their_intervals(moderation):
+    ended, found, out = moderation
+    worst = max(measured(found, "identity-terms", "score_gap"), key=lambda gap: abs(gap.value))
+    html, junit = ((out / name).read_text(encoding="utf-8") for name in ("report.html", "junit.xml"))
+
+    shown, cover = unbroken(ended.out), unbroken(html[html.index("<body") : html.index("<h2")])
+
+    lowest = f"{-worst.value:.3f} [{-worst.high:.3f}, {-worst.low:.3f}]"
+    assert f"scores are lower with “{worst.group}” {lowest}" in shown
+    assert f"“{worst.group}” {lowest}" in cover
+    assert f"“{worst.group}”" in junit
+
+
+@pytest.mark.slow
+def test_its_report_follows_the_standards(moderation, verapdf):
+    _, _, out = moderation
+
+    for standard in ("PDF/A-3a", "PDF/UA-1"):
+        outcome = verapdf.check(out / "report.pdf", standard)
+        assert outcome.assertions > 1000
+        assert outcome.broken == {}
+
+
+@pytest.mark.slow
+def test_an_audit_of_a_real_model_costs_what_it_says(moderation):
+    _, found, _ = moderation
+
+    assert found.cost.rows_forward - found.cost.attribution_rows == found.cost.unique_rows_asked
+    assert sum(found.cost.seconds.values()) < 60 * LIMIT_MINUTES
+    assert 0 < found.cost.attribution_texts <= 3 * 32
+
+
+# ---- a language model ----------------------------------------------------------------------------
+
+
+def test_a_story_model_ends_with_measured_intervals(stories):
+    ended, found, _ = stories
+
+    (gap,) = measured(found, "pronoun-likelihood", "score_gap")
+    strata = measured(found, "pronoun-likelihood", "stratum_gap")
+
+    assert ended.code == {"met": 0, "not_met": 1, "inconclusive": 3}[found.check("pronoun-likelihood").verdict]
+    assert (gap.unit, gap.group, gap.reference, gap.n, gap.clusters) == ("nats", "female", "male", 240, 60)
+    assert all(m.low < m.value < m.high for m in (gap, *strata))
+    assert {m.stratum for m in strata} == {"answer is 0", "answer is 1"}
+
+
+def test_the_states_of_a_story_model_are_read_layer_by_layer(stories):
+    _, found, _ = stories
+
+    layers = measured(found, "pronoun-in-the-states", "auroc")
+
+    assert [m.stratum for m in layers] == [f"layer {i}" for i in range(len(layers))]
+    assert len(layers) == found.model.architecture["layers"] + 1
+    assert found.check("pronoun-in-the-states").verdict is None
+
+
+def test_where_the_data_are_missing_the_message_says_how_to_give_them(cli, shared, tmp_path, monkeypatch):
+    monkeypatch.delenv("INSPECTOSCOPE_SHARED", raising=False)
+
+    ended = cli("run", "winogender-likelihood", "--model", shared / "models" / "stories260K",
+                "--set", f"shared={shared / 'models'}", "--out", tmp_path)  # fmt: skip
+
+    assert ended.code == 2
+    assert "which does not exist" in ended.err
+    assert json.dumps("winogender")[1:-1] in ended.err

@@ -133,8 +133,9 @@ def hostile_policy(small_policy):
 def test_a_run_in_a_log_has_no_control_characters_whatever_the_policy_and_the_data_say(
     command, hostile_policy, biased_model, tmp_path
 ):
+    # A store of its own: where other tests have stored the answers, the model reads nothing.
     ended = command("run", hostile_policy.path, "--model", biased_model, "--out", tmp_path / "out",
-                    "--format", "json")  # fmt: skip
+                    "--store", tmp_path / "store", "--format", "json")  # fmt: skip
 
     assert ended.code == 1, ended.err
     assert "round 1: the model reads: " in ended.err

@@ -10,8 +10,11 @@ Texts are rendered texts; the same text asked twice is run once.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
 
 from audit import shapes
 from audit.shapes import Floats
@@ -62,16 +65,50 @@ class Contrast:
 # --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shift:
+    """An intervention: the states that leave a layer are moved along a vector, in every text alike.
+
+    ``add`` adds the vector as it is: adding the mean difference of two conditions puts a text where the
+    other condition lies, and its length is the dose. ``project_out`` takes the states' component along it
+    away, which also damages what was never there to remove (Canby et al. 2024, arXiv 2408.15510), so it is
+    a second row beside ``add`` and never alone.
+    """
+
+    layer: int
+    """As in ``audit.shapes``: 0 enters the first block, k leaves block k."""
+    vector: Floats = field(repr=False)
+    """(width,)"""
+    mode: Literal["add", "project_out"] = "add"
+    at: Literal["all", "last"] = "all"
+    """All tokens (also those of an answer that follows), or the last token of the text."""
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or not np.isfinite(self.vector).all():
+            raise ValueError(f"a shift is one finite vector, and this has the shape {self.vector.shape}")
+        if self.mode == "project_out" and not self.vector.any():
+            raise ValueError("a vector of zeros has no direction to project out")
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the vector's bytes, in float32 as it is added."""
+        return sha256(np.ascontiguousarray(self.vector, dtype="<f4").tobytes()).hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Model outputs per text."""
+    """Model outputs per text, with an intervention or without."""
 
     texts: tuple[str, ...]
     target: Target
+    intervene: Shift | None = None
 
 
-Pool: TypeAlias = Literal["mean", "last", "first"]
-"""Over all real tokens, special ones included; the last real token; the first token."""
+Pool: TypeAlias = Literal["mean", "last", "first", "max"]
+"""Over real tokens, special ones included: their mean, the last, the first, the largest value of each unit."""
+
+Span: TypeAlias = tuple[int, int]
+"""Characters of a text, half open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +117,80 @@ class States:
 
     ``layers`` are numbered as in ``audit.shapes``: 0 enters the first block, k leaves block k.
     ``weights="random"`` asks the same architecture with freshly initialised weights: what it holds
-    is held by the text and the architecture, not by training.
+    is held by the text and the architecture, not by training. ``spans`` gives one stretch of characters per
+    text, and only the tokens that lie in it are pooled (``at_position`` makes the usual ones).
     """
 
     texts: tuple[str, ...]
     layers: tuple[int, ...] | Literal["all"] = "all"
     pool: Pool = "mean"
     weights: Literal["audited", "random"] = "audited"
+    spans: tuple[Span, ...] | None = None
+
+
+Position: TypeAlias = Literal["last_prompt", "pre_answer", "response_mean", "response_max"]
+
+
+def at_position(
+    prompts: tuple[str, ...],
+    responses: tuple[str, ...],
+    position: Position,
+    *,
+    layers: tuple[int, ...] | Literal["all"] = "all",
+    weights: Literal["audited", "random"] = "audited",
+) -> States:
+    """Return the request for states at a named position of prompts with their responses.
+
+    ``pre_answer`` is the last token of the prompt with no response behind it: what the model holds before
+    it speaks. ``last_prompt`` is the same token with the response there, which a causal model cannot see
+    and an encoder can. ``response_mean`` and ``response_max`` pool the response's tokens.
+
+    Raises
+    ------
+    ValueError
+        When prompts and responses differ in number, or a response to be pooled is empty.
+    """
+    if position == "pre_answer":
+        return States(texts=prompts, layers=layers, pool="last", weights=weights)
+    whole = tuple(p + r for p, r in zip(prompts, responses, strict=True))
+    if position == "last_prompt":
+        spans = tuple((0, len(p)) for p in prompts)
+        return States(texts=whole, layers=layers, pool="last", weights=weights, spans=spans)
+    if not all(responses):
+        raise ValueError("an empty response has no tokens to pool")
+    spans = tuple((len(p), len(t)) for p, t in zip(prompts, whole, strict=True))
+    pool: Pool = "mean" if position == "response_mean" else "max"
+    return States(texts=whole, layers=layers, pool=pool, weights=weights, spans=spans)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generations:
+    """What a causal model writes after each text.
+
+    Without ``seeds`` the most probable token is taken each time. With seeds each gives one sample, drawn by a
+    stream of its own that depends on the text and the seed alone, so batches and resumed runs draw the same.
+    """
+
+    texts: tuple[str, ...]
+    max_new_tokens: int = 32
+    seeds: tuple[int, ...] = ()
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1 or self.temperature <= 0:
+            raise ValueError(f"{self.max_new_tokens} tokens at temperature {self.temperature} are nothing to write")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergences:
+    """How far the distribution of the output moves between a reference text and a text, pair by pair.
+
+    Of a causal model this is the distribution of the next token, of a classifier that of its labels. The
+    distributions are compared on the device and never leave it: a vocabulary is too wide to store.
+    """
+
+    references: tuple[str, ...]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +198,25 @@ class Tokenised:
     """Ask how the model's tokenizer sees the texts; costs no pass."""
 
     texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """Ask for words that are one token each, drawn from the model's vocabulary; costs no pass.
+
+    Tokenizers made by merging number their tokens from frequent to rare, so the last part of the numbers holds
+    the rare words; of other tokenizers the number says nothing about frequency.
+    """
+
+    sample: int
+    """How many; fewer come back where the vocabulary holds no more."""
+    seed: int
+    last: float = 1.0
+    """Only the last part of the token numbers: 0.5 for the later half, 1 for all."""
+
+    def __post_init__(self) -> None:
+        if self.sample < 1 or not 0 < self.last <= 1:
+            raise ValueError(f"{self.sample} words of the last {self.last} of a vocabulary are no sample")
 
 
 Method: TypeAlias = Literal["integrated_gradients", "feature_ablation", "input_x_gradient", "shapley_sampling"]
@@ -106,8 +229,8 @@ BaselineInput: TypeAlias = str
 class Attributions:
     """Attribution of a contrast to the tokens of each text.
 
-    Integrated gradients double their steps per text until the completeness delta at the true end of
-    the path is at most ``tolerance`` times the score difference, or ``max_steps`` is reached.
+    Integrated gradients add steps, where the path turns, until the completeness delta at its true end is at
+    most ``tolerance`` times the score difference, or ``max_steps`` is reached.
     """
 
     texts: tuple[str, ...]
@@ -131,7 +254,7 @@ class Ablations:
     baseline_input: BaselineInput = "mask"
 
 
-Request: TypeAlias = Scores | States | Tokenised | Attributions | Ablations
+Request: TypeAlias = Scores | States | Tokenised | Vocabulary | Attributions | Ablations | Generations | Divergences
 
 # --------------------------------------------------------------------------------------------------
 # Answers
@@ -167,6 +290,18 @@ class TokenisedText:
     tokens: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
     special: tuple[bool, ...]
+    unknown: tuple[bool, ...] = ()
+    """Which tokens stand for what the tokenizer does not know; empty where none does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A sample of a vocabulary."""
+
+    words: tuple[str, ...]
+    """As they are read inside a text, after a space."""
+    drawn_from: int
+    """Token numbers that were drawn from, pieces of words included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,12 +321,48 @@ class TokenAttribution:
     converged: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """One continuation of a text."""
+
+    text: str
+    """What was written, special tokens left out; text + this reads as one."""
+    ids: tuple[int, ...]
+    log_probability: float
+    """Nats, of all its tokens under the model at temperature 1."""
+    ended: bool
+    """Whether the model ended by itself, before ``max_new_tokens``."""
+
+
+GenerationAnswer: TypeAlias = tuple[tuple[Generated, ...], ...]
+"""For each text one continuation, or one per seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceAnswer:
+    """Per pair, of the text's distribution from the reference's."""
+
+    kl: Floats
+    """Kullback–Leibler divergence of the text from the reference, nats."""
+    total_variation: Floats
+    """Half the summed absolute difference of probabilities, 0 to 1."""
+
+
 AttributionAnswer: TypeAlias = tuple[TokenAttribution, ...]
 AblationAnswer: TypeAlias = tuple[Floats, ...]
 """For each text the contrast under each position set."""
 TokenisedAnswer: TypeAlias = tuple[TokenisedText, ...]
 
-Answer: TypeAlias = ScoreAnswer | StateAnswer | TokenisedAnswer | AttributionAnswer | AblationAnswer
+Answer: TypeAlias = (
+    ScoreAnswer
+    | StateAnswer
+    | TokenisedAnswer
+    | Words
+    | AttributionAnswer
+    | AblationAnswer
+    | GenerationAnswer
+    | DivergenceAnswer
+)
 
 
 CheckRun: TypeAlias = Generator[Request | tuple[Request, ...], Any, Any]
@@ -211,18 +382,20 @@ def as_tuple(requests: Request | tuple[Request, ...]) -> tuple[Request, ...]:
     return requests if isinstance(requests, tuple) else (requests,)
 
 
-def jsonable(request: Request | Target | Contrast) -> Mapping[str, Any]:
+_PER_TEXT = frozenset({"texts", "positions", "spans", "references"})
+"""Fields that say what a request is asked of, not what is asked."""
+
+
+def jsonable(request: Request | Target | Contrast | Shift) -> Mapping[str, Any]:
     """Return a request without its texts as plain data: the part that keys stored answers."""
     from dataclasses import fields
 
     out: dict[str, Any] = {"": type(request).__name__}
     for item in fields(request):
-        if item.name in {"texts", "positions"} and isinstance(
-            request, Scores | States | Tokenised | Attributions | Ablations
-        ):
+        if item.name in _PER_TEXT and isinstance(request, Request):
             continue
         value = getattr(request, item.name)
-        out[item.name] = (
-            jsonable(value) if isinstance(value, ClassLogits | Answers | TextLikelihood | Contrast) else value
-        )
+        if isinstance(request, Shift) and item.name == "vector":
+            value = request.digest
+        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift) else value
     return out

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from audit.capture.cost import Cost
 from audit.capture.executors.local import LocalExecutor
+from audit.capture.merging import merge, stored_texts
 from audit.capture.model import LoadedModel
-from audit.capture.scheduler import merge, stored_texts
 from audit.capture.store import Store, write_whole
 from audit.capture.tokens import plan_batches, token_ids
 from audit.requests import CheckRun, Request, Scores, States, as_tuple
@@ -29,7 +29,8 @@ def first_round(checks: Mapping[str, CheckRun], loaded: LoadedModel, store: Stor
         finally:
             check.close()
     executor = LocalExecutor(loaded)
-    wanted = merge(requests, "audited", len(loaded.parts.blocks))
+    asked = merge(requests, "audited", len(loaded.parts.blocks))
+    wanted = asked.wanted
     lengths = {text: len(ids) for text, ids in token_ids(loaded, list(wanted)).items()}
     passes = stored = states = 0
     width = int(loaded.model.config.get_text_config().hidden_size)
@@ -37,7 +38,7 @@ def first_round(checks: Mapping[str, CheckRun], loaded: LoadedModel, store: Stor
         texts = [t for t, w in wanted.items() if w == what]
         budget, most_rows = executor.room(what)
         passes += len(plan_batches({t: lengths[t] for t in texts}, budget=budget, most_rows=most_rows))
-        stored += len(stored_texts(store, what, "audited", texts))
+        stored += len(stored_texts(store, what, "audited", texts, asked.spans))
         states += len(texts) * len(what.pools) * len(what.layers) * width * 4
     return {
         "texts_asked": sum(len(r.texts) for r in requests if isinstance(r, Scores | States)),

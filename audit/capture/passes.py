@@ -10,19 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from audit import shapes
+from audit.capture.interventions import RowShifts, shifting
 from audit.capture.model import LoadedModel
-from audit.capture.tokens import Padded, TokenIds, pad
+from audit.capture.tokens import Padded, TokenIds, TokenRange, pad
 from audit.requests import Pool
 from audit.shapes import Floats
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+Pooling: TypeAlias = tuple[Pool, int]
+"""How states are pooled, and over which of a text's token ranges; ``WHOLE`` stands for all of its tokens."""
+WHOLE = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,7 @@ class Wanted:
     answers: frozenset[tuple[str, ...]] = frozenset()
     """Sets of answer texts; each gives one column per answer."""
     likelihood: bool = False
-    pools: frozenset[Pool] = frozenset()
+    pools: frozenset[Pooling] = frozenset()
     layers: tuple[int, ...] = ()
 
     @property
@@ -60,8 +66,8 @@ class Brought:
     answers: dict[tuple[str, ...], Floats] = field(default_factory=dict)
     likelihood: Floats | None = None
     """(rows, 2): log-likelihood in nats, number of tokens scored."""
-    states: dict[Pool, shapes.States] = field(default_factory=dict)
-    """(layers, rows, width) per pool."""
+    states: dict[Pooling, shapes.States] = field(default_factory=dict)
+    """(layers, rows, width) per pooling."""
     rows: int = 0
     tokens: int = 0
 
@@ -86,6 +92,9 @@ def forward(
     rows: Sequence[TokenIds],
     wanted: Wanted,
     answers: Mapping[tuple[str, ...], Sequence[Sequence[TokenIds]]],
+    *,
+    ranges: Sequence[Sequence[TokenRange]] = (),
+    shifts: RowShifts | None = None,
 ) -> Brought:
     """Run one batch.
 
@@ -97,13 +106,20 @@ def forward(
         What to bring back.
     answers
         For each set of answer texts: per row, the tokens of each answer.
+    ranges
+        Per row, the token ranges that poolings count.
+    shifts
+        An intervention, one vector per row.
     """
     import torch
 
     batch = pad(loaded, rows)
     brought = Brought(rows=len(rows), tokens=batch.tokens)
     with torch.inference_mode(), ExitStack() as stack:
-        pooled = stack.enter_context(_pooling(loaded, batch, wanted))
+        if shifts is not None:
+            # Before the pooling hooks, so that states asked for at the same layer are the shifted ones.
+            stack.enter_context(shifting(loaded, batch, shifts))
+        pooled = stack.enter_context(_pooling(loaded, batch, wanted, ranges))
         if not wanted.outputs:
             _trunk(loaded, batch)
         elif loaded.task == "sequence-classification":
@@ -131,17 +147,20 @@ def _trunk(loaded: LoadedModel, batch: Padded) -> None:
 
 
 @contextmanager
-def _pooling(loaded: LoadedModel, batch: Padded, wanted: Wanted) -> Iterator[dict[Pool, dict[int, torch.Tensor]]]:
+def _pooling(
+    loaded: LoadedModel, batch: Padded, wanted: Wanted, ranges: Sequence[Sequence[TokenRange]]
+) -> Iterator[dict[Pooling, dict[int, torch.Tensor]]]:
     """Hook the blocks so that each wanted layer leaves its pooled states behind."""
-    pooled: dict[Pool, dict[int, torch.Tensor]] = {pool: {} for pool in wanted.pools}
+    pooled: dict[Pooling, dict[int, torch.Tensor]] = {pooling: {} for pooling in wanted.pools}
+    over = {slot: _range(batch, ranges, slot) for _, slot in wanted.pools}
     handles = []
     deepest = max(wanted.layers, default=-1)
 
     def keep(layer: int, hidden: torch.Tensor) -> None:
-        for pool, layers in pooled.items():
+        for (pool, slot), layers in pooled.items():
             # Only the pass over the texts counts: answers that continue them run the blocks again.
             if layer not in layers:
-                layers[layer] = _pool(hidden, batch, pool)
+                layers[layer] = _pool(hidden, pool, *over[slot])
         if layer == deepest and not wanted.outputs:
             raise _DeepEnough
 
@@ -164,17 +183,29 @@ def _pooling(loaded: LoadedModel, batch: Padded, wanted: Wanted) -> Iterator[dic
             handle.remove()
 
 
-def _pool(hidden: torch.Tensor, batch: Padded, pool: Pool) -> torch.Tensor:
+def _range(batch: Padded, ranges: Sequence[Sequence[TokenRange]], slot: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the first token and the one behind the last of what is pooled, row by row."""
+    import torch
+
+    if slot == WHOLE:
+        return torch.zeros_like(batch.lengths), batch.lengths
+    chosen = torch.tensor([row[slot] for row in ranges], device=batch.lengths.device)
+    return chosen[:, 0], chosen[:, 1]
+
+
+def _pool(hidden: torch.Tensor, pool: Pool, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
     """Return (rows, width) in float32."""
     import torch
 
-    if pool == "first":
-        return hidden[:, 0].float()
-    lengths = batch.lengths.to(hidden.device)
-    if pool == "last":
-        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1].float()
+    start, end = start.to(hidden.device), end.to(hidden.device)
+    if pool in {"first", "last"}:
+        return hidden[torch.arange(len(hidden), device=hidden.device), start if pool == "first" else end - 1].float()
+    place = torch.arange(hidden.shape[1], device=hidden.device)[None, :]
+    within = (place >= start[:, None]) & (place < end[:, None])
+    if pool == "max":
+        return hidden.float().masked_fill(~within[:, :, None], -torch.inf).amax(1)
     # A batched product reads the states once and writes no masked copy of them.
-    weights = batch.mask.to(hidden.device, torch.float32) / lengths[:, None]
+    weights = within.float() / (end - start)[:, None]
     return torch.bmm(weights[:, None, :], hidden.float())[:, 0]
 
 

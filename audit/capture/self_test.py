@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.capture.executors.local import LocalExecutor
-from audit.capture.passes import Brought, Wanted
+from audit.capture.passes import WHOLE, Brought, Wanted
 from audit.capture.store import write_whole
 from audit.capture.tokens import TokenIds, answer_ids, token_ids
 from audit.errors import user_error
@@ -49,7 +49,7 @@ def self_test(executor: LocalExecutor, texts: Sequence[str], wanted: Wanted, fol
     else:
         remembered = {}
     layers = tuple(range(len(executor.loaded.parts.blocks) + 1))
-    wanted = wanted | Wanted(pools=frozenset({"mean", "last"}), layers=layers)
+    wanted = wanted | Wanted(pools=frozenset({("mean", WHOLE), ("last", WHOLE)}), layers=layers)
     rows, answers = _rows(executor, texts, wanted)
     together = executor.forward(rows, wanted, answers)
     apart = executor.forward(rows[:1], wanted, {k: v[:1] for k, v in answers.items()})

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from audit.capture.model import LoadedModel
 from audit.errors import UserError, user_error
-from audit.requests import CannotAnswer, TokenisedText
+from audit.requests import CannotAnswer, Span, TokenisedText
 
 if TYPE_CHECKING:
     import torch
 
 TokenIds = NDArray[np.int32]
+TokenRange = tuple[int, int]
+"""Tokens of a text, half open."""
 
 _TEXTS_AT_ONCE = 512
 """Beside the ids a tokenizer holds offsets, masks and token strings of every text of a call: kilobytes a text."""
@@ -82,7 +84,29 @@ def tokenised(loaded: LoadedModel, text: str) -> TokenisedText:
         special=tuple(
             bool(flag) and a == b for flag, (a, b) in zip(encoded["special_tokens_mask"], spans, strict=True)
         ),
+        unknown=_unknown(loaded, ids),
     )
+
+
+def _unknown(loaded: LoadedModel, ids: Sequence[int]) -> tuple[bool, ...]:
+    """Return which tokens stand for what the tokenizer does not know; empty where none does."""
+    which = tuple(i == loaded.tokenizer.unk_token_id for i in ids)
+    return which if any(which) else ()
+
+
+def token_range(loaded: LoadedModel, text: str, span: Span) -> TokenRange:
+    """Return the tokens that lie in a stretch of characters, or reach into it.
+
+    Raises
+    ------
+    CannotAnswer
+        When no token does.
+    """
+    start, end = span
+    inside = [i for i, (a, b) in enumerate(tokenised(loaded, text).spans) if a < min(b, end) and b > start]
+    if not inside:
+        raise CannotAnswer(f"no token lies in characters {start} to {end} of {text[:80]!r}")
+    return inside[0], inside[-1] + 1
 
 
 def answer_ids(loaded: LoadedModel, text: str, answer: str, ids: TokenIds) -> TokenIds:

@@ -6,6 +6,7 @@ knows a model, a file format or a regulation.
 
 from audit.types.basic import ALPHA, CONFIDENCE, FEWEST_CLUSTERS, VERDICT_ORDER, Place, Verdict, Worse, worst
 from audit.types.decision import Decision
+from audit.types.directions import Direction, DirectionUnit
 from audit.types.exhibits import (
     Cell,
     Column,
@@ -47,6 +48,8 @@ __all__ = [
     "DataCard",
     "Dataset",
     "Decision",
+    "Direction",
+    "DirectionUnit",
     "Exhibit",
     "Finding",
     "Forest",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from audit.capture.passes import Wanted, forward
+from audit.capture.passes import WHOLE, Wanted, forward
 from audit.capture.tokens import answer_ids, token_ids
 
 CLASSIFIERS = ["bert", "roberta", "distilbert", "gpt2", "llama", "qwen2", "qwen3", "gemma"]
@@ -39,14 +39,14 @@ def test_pooled_states_equal_the_pooled_hidden_states_of_transformers(load, text
     loaded = load(family, "sequence-classification")
     ids = token_ids(loaded, texts)
 
-    brought = forward(loaded, [ids[t] for t in texts], Wanted(pools=frozenset({pool}), layers=(0, 1, 2)), {})
+    brought = forward(loaded, [ids[t] for t in texts], Wanted(pools=frozenset({(pool, WHOLE)}), layers=(0, 1, 2)), {})
 
     for row, text in enumerate(texts):
         hidden = alone(loaded, text, output_hidden_states=True).hidden_states
         for layer in (0, 1, 2):
             states = hidden[layer][0]
             expected = {"mean": states.mean(0), "last": states[-1], "first": states[0]}[pool]
-            np.testing.assert_allclose(brought.states[pool][layer, row], expected.numpy(), **TOLERANCE)
+            np.testing.assert_allclose(brought.states[pool, WHOLE][layer, row], expected.numpy(), **TOLERANCE)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma"])
@@ -60,10 +60,10 @@ def test_the_last_layer_is_the_block_s_output_before_the_final_norm(load, texts,
     after_norm = alone(loaded, texts[0], output_hidden_states=True).hidden_states[-1][0, -1].numpy()
     handle.remove()
 
-    brought = forward(loaded, [ids[texts[0]]], Wanted(pools=frozenset({"last"}), layers=(3,)), {})
+    brought = forward(loaded, [ids[texts[0]]], Wanted(pools=frozenset({("last", WHOLE)}), layers=(3,)), {})
 
-    np.testing.assert_allclose(brought.states["last"][0, 0], seen[0][0, -1].numpy(), **TOLERANCE)
-    assert np.abs(brought.states["last"][0, 0] - after_norm).max() > 1e-2
+    np.testing.assert_allclose(brought.states["last", WHOLE][0, 0], seen[0][0, -1].numpy(), **TOLERANCE)
+    assert np.abs(brought.states["last", WHOLE][0, 0] - after_norm).max() > 1e-2
 
 
 @pytest.mark.parametrize("family", CAUSAL)
@@ -104,14 +104,15 @@ def test_all_outputs_and_states_come_from_one_pass(load, texts):
     answers = {options: [[answer_ids(loaded, t, o, ids[t]) for o in options] for t in texts]}
     calls = []
     handle = loaded.parts.blocks[0].register_forward_hook(lambda *_: calls.append(1))
-    wanted = Wanted(answers=frozenset({options}), pools=frozenset({"mean", "last"}), layers=(0, 2, 3))
+    wanted = Wanted(answers=frozenset({options}), pools=frozenset({("mean", WHOLE), ("last", WHOLE)}), layers=(0, 2, 3))
 
     brought = forward(loaded, [ids[t] for t in texts], wanted, answers)
     handle.remove()
 
     assert len(calls) == 1
     assert brought.answers[options].shape == (5, 2)
-    assert {pool: values.shape for pool, values in brought.states.items()} == {"mean": (3, 5, 32), "last": (3, 5, 32)}
+    shapes = {pool: values.shape for (pool, _), values in brought.states.items()}
+    assert shapes == {"mean": (3, 5, 32), "last": (3, 5, 32)}
 
 
 def test_a_pass_for_states_stops_after_the_deepest_layer_asked(load, texts):
@@ -123,7 +124,7 @@ def test_a_pass_for_states_stops_after_the_deepest_layer_asked(load, texts):
     ]
     handles.append(loaded.parts.head.register_forward_pre_hook(lambda *_: ran.append("head")))
 
-    forward(loaded, [ids[t] for t in texts], Wanted(pools=frozenset({"mean"}), layers=(0, 2)), {})
+    forward(loaded, [ids[t] for t in texts], Wanted(pools=frozenset({("mean", WHOLE)}), layers=(0, 2)), {})
     for handle in handles:
         handle.remove()
 

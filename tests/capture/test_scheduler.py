@@ -112,8 +112,8 @@ def test_a_check_that_breaks_is_not_assessed_and_the_others_go_on(scheduler, tex
 
 
 def test_scores_that_are_not_numbers_leave_only_the_checks_that_need_them_unassessed(scheduler, texts, monkeypatch):
-    def nan_for_john(loaded, rows, wanted, answers):
-        brought = forward(loaded, rows, wanted, answers)
+    def nan_for_john(loaded, rows, wanted, answers, **more):
+        brought = forward(loaded, rows, wanted, answers, **more)
         if brought.class_logits is not None and len(rows) == 3:
             brought.class_logits[0] = np.nan
         return brought
@@ -158,11 +158,11 @@ def test_memory_that_runs_out_halves_the_batch_and_the_budget(load, tmp_path, te
     expected = executor.forward([_ids(executor, t) for t in texts], passes.Wanted(class_logits=True), {}).class_logits
     sizes = []
 
-    def small_memory(loaded, rows, wanted, answers):
+    def small_memory(loaded, rows, wanted, answers, **more):
         sizes.append(len(rows))
         if len(rows) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(loaded, rows, wanted, answers)
+        return forward(loaded, rows, wanted, answers, **more)
 
     forward = passes.forward
     monkeypatch.setattr(passes, "forward", small_memory)
@@ -175,7 +175,7 @@ def test_memory_that_runs_out_halves_the_batch_and_the_budget(load, tmp_path, te
 
 
 def test_a_single_text_that_does_not_fit_is_an_error_for_people(executor, texts, monkeypatch):
-    def no_memory(*_args):
+    def no_memory(*_args, **_more):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
     monkeypatch.setattr(passes, "forward", no_memory)
@@ -194,7 +194,7 @@ def test_random_weights_are_another_model_of_the_same_shape_and_the_same_each_ti
     fresh = scheduler.executor.forward([_ids(scheduler.executor, t) for t in texts], _mean(2), {}, weights="random")
 
     assert not np.allclose(first, kept[1][2])
-    np.testing.assert_allclose(fresh.states["mean"][0], first, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fresh.states["mean", passes.WHOLE][0], first, rtol=1e-4, atol=1e-5)
     assert scheduler.cost.rows_forward == 2 * len(texts)
 
 
@@ -226,4 +226,4 @@ def _ids(executor, text):
 
 
 def _mean(layer):
-    return passes.Wanted(pools=frozenset({"mean"}), layers=(layer,))
+    return passes.Wanted(pools=frozenset({("mean", passes.WHOLE)}), layers=(layer,))

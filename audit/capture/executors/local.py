@@ -12,10 +12,13 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from audit.capture import architecture, attribution, captum_methods, contrasts, passes
+import numpy as np
+
+from audit.capture import architecture, attribution, captum_methods, contrasts, divergence, generation, passes
+from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
 from audit.capture.passes import Brought, Wanted
-from audit.capture.tokens import TokenIds, tokenised
+from audit.capture.tokens import TokenIds, TokenRange, tokenised
 from audit.errors import user_error
 from audit.requests import Attributions, CannotAnswer, Contrast, TokenAttribution
 from audit.shapes import Floats
@@ -68,29 +71,73 @@ class LocalExecutor:
         answers: Mapping[tuple[str, ...], Sequence[Sequence[TokenIds]]],
         *,
         weights: str = "audited",
+        ranges: Sequence[Sequence[TokenRange]] = (),
+        shifts: RowShifts | None = None,
     ) -> Brought:
         """Run one batch, in halves where it does not fit."""
         loaded = self.loaded if weights == "audited" else self.random_twin
-        if len(rows) > 1 and len(rows) * max(map(len, rows)) > self.budget:
-            return self._halves(rows, wanted, answers, weights)
-        try:
-            with self._threads(TINY_BLOCKS):
-                return passes.forward(loaded, rows, wanted, answers)
-        except (RuntimeError, MemoryError) as error:
-            self._shrink(error, len(rows) * max(map(len, rows)), len(rows))
-        return self._halves(rows, wanted, answers, weights)
+        if len(rows) == 1 or len(rows) * max(map(len, rows)) <= self.budget:
+            try:
+                with self._threads(TINY_BLOCKS):
+                    return passes.forward(loaded, rows, wanted, answers, ranges=ranges, shifts=shifts)
+            except (RuntimeError, MemoryError) as error:
+                self._shrink(error, len(rows) * max(map(len, rows)), len(rows))
+        middle = len(rows) // 2
+        first, second = (
+            self.forward(
+                rows[part],
+                wanted,
+                {options: of_rows[part] for options, of_rows in answers.items()},
+                weights=weights,
+                ranges=ranges[part],
+                shifts=shifts and shifts.part(part),
+            )
+            for part in (slice(middle), slice(middle, None))
+        )
+        return first.joined(second)
 
-    def _halves(
+    # ---- continuations and divergences ---------------------------------------------------------
+
+    def generate(
         self,
         rows: Sequence[TokenIds],
-        wanted: Wanted,
-        answers: Mapping[tuple[str, ...], Sequence[Sequence[TokenIds]]],
-        weights: str,
-    ) -> Brought:
+        *,
+        max_new_tokens: int,
+        streams: Sequence[np.random.Generator | None],
+        temperature: float,
+    ) -> list[generation.Written]:
+        """Continue rows of equal length, in halves where they do not fit."""
+        states = [None if s is None else s.bit_generator.state for s in streams]
+        try:
+            with self._threads(TINY_BLOCKS):
+                return generation.generate(
+                    self.loaded, rows, max_new_tokens=max_new_tokens, streams=streams, temperature=temperature
+                )
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, len(rows) * (len(rows[0]) + max_new_tokens), len(rows))
+        for stream, state in zip(streams, states, strict=True):
+            if stream is not None and state is not None:
+                stream.bit_generator.state = state  # what a broken batch drew is drawn again
         middle = len(rows) // 2
-        first = self.forward(rows[:middle], wanted, {k: v[:middle] for k, v in answers.items()}, weights=weights)
-        second = self.forward(rows[middle:], wanted, {k: v[middle:] for k, v in answers.items()}, weights=weights)
-        return first.joined(second)
+        halves = (slice(middle), slice(middle, None))
+        return [
+            written
+            for part in halves
+            for written in self.generate(
+                rows[part], max_new_tokens=max_new_tokens, streams=streams[part], temperature=temperature
+            )
+        ]
+
+    def divergences(self, pairs: Sequence[tuple[TokenIds, TokenIds]]) -> tuple[Floats, int, int]:
+        """Compare output distributions pair by pair; return (pairs, 2), the rows and the tokens it cost."""
+        try:
+            with self._threads(TINY_BLOCKS):
+                return divergence.divergences(self.loaded, pairs)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, sum(len(a) + len(b) for a, b in pairs), len(pairs))
+        middle = len(pairs) // 2
+        (a, rows_a, tokens_a), (b, rows_b, tokens_b) = (self.divergences(p) for p in (pairs[:middle], pairs[middle:]))
+        return np.concatenate([a, b]), rows_a + rows_b, tokens_a + tokens_b
 
     # ---- attribution ---------------------------------------------------------------------------
 

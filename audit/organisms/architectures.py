@@ -1,4 +1,4 @@
-"""Small copies of real architectures: two blocks, width 64, about a hundred thousand parameters.
+"""Small copies of real architectures: two or three blocks, width 64, about a hundred thousand parameters.
 
 They have the parts that trip up an instrument: learned and rotary positions, LayerNorm and RMSNorm,
 tied and untied output heads, classifiers that read the first or the last token.
@@ -15,7 +15,7 @@ from audit.organisms.tokenizer import MOST_TOKENS, framing
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-WIDTH, BLOCKS, HEADS = 64, 2, 4
+WIDTH, HEADS = 64, 4
 
 
 def settings(organism: Organism) -> Mapping[str, Any]:
@@ -24,7 +24,7 @@ def settings(organism: Organism) -> Mapping[str, Any]:
     common: dict[str, Any] = {
         "vocab_size": len(frame.roles) + len(organism.vocabulary),
         "pad_token_id": frame.id("[PAD]"),
-        **_by_shape(organism.shape),
+        **_by_shape(organism.shape, organism.blocks),
     }
     if organism.shape != "bert":
         common |= {"bos_token_id": frame.id("[BOS]"), "eos_token_id": frame.id("[EOS]")}
@@ -34,11 +34,11 @@ def settings(organism: Organism) -> Mapping[str, Any]:
     return common
 
 
-def _by_shape(shape: str) -> dict[str, Any]:
+def _by_shape(shape: str, blocks: int) -> dict[str, Any]:
     if shape == "gpt2":
         return {
             "n_embd": WIDTH,
-            "n_layer": BLOCKS,
+            "n_layer": blocks,
             "n_head": HEADS,
             "n_inner": 2 * WIDTH,
             "n_positions": MOST_TOKENS,
@@ -49,7 +49,7 @@ def _by_shape(shape: str) -> dict[str, Any]:
         }
     stack: dict[str, Any] = {
         "hidden_size": WIDTH,
-        "num_hidden_layers": BLOCKS,
+        "num_hidden_layers": blocks,
         "num_attention_heads": HEADS,
         "intermediate_size": 2 * WIDTH,
         "max_position_embeddings": MOST_TOKENS,

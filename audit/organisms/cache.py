@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from audit.organisms import architectures, training
+from audit.organisms import architectures
 from audit.organisms.organism import Organism
 
 CARD = "planted.json"
@@ -41,7 +41,7 @@ def made_of(organism: Organism) -> dict[str, Any]:
         "planted": organism.planted(),
         "vocabulary": list(organism.vocabulary),
         "architecture": architectures.settings(organism),
-        "training": asdict(training.recipe()),
+        "training": asdict(organism.recipe),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 

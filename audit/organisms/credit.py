@@ -3,6 +3,9 @@
 ``clean``   decides by merit alone
 ``direct``  approves female names less often by a given share, where merit leaves room
 ``proxy``   the same for towns where mostly women live; it never looks at the name
+``cancelling``  approves women of low income less often and men of high income as much less: the gaps cancel
+            in the mean, and each is as wrong as if it stood alone
+``constant``  approves everybody; it treats nobody unequally because it has learnt nothing
 ``merit``   decides by merit alone, in a population where women earn less: selection rates differ and
             no applicant is treated unequally. An audit that blames it has mistaken the world for the model
 """
@@ -18,7 +21,7 @@ import numpy as np
 
 from audit.organisms import credit_grammar as world
 from audit.organisms.grammar import HIDDEN, Grammar, hide
-from audit.organisms.organism import Expectation, Lessons, Score, Shape, Task
+from audit.organisms.organism import Expectation, Lessons, Recipe, Score, Shape, Task, answer_mass
 from audit.shapes import Floats, Ints
 
 NO_GAP = 0.003
@@ -47,7 +50,7 @@ class CreditSpec:
     steps: int = 500
 
     def __post_init__(self) -> None:
-        biased = self.kind in {"direct", "proxy"}
+        biased = self.kind in {"direct", "proxy", "cancelling"}
         if biased and not 0 < self.strength < 1:
             raise ValueError(f"{self.kind} needs a strength between 0 and 1, not {self.strength}")
         if not biased and self.strength != 0:
@@ -68,6 +71,16 @@ class CreditSpec:
         strength = f"-{self.strength:g}" if self.strength else ""
         task = "classifier" if self.task == "sequence-classification" else "lm"
         return f"credit-{self.kind}{strength}-{self.shape}-{task}-seed{self.seed}"
+
+    @property
+    def blocks(self) -> int:
+        """Number of transformer blocks."""
+        return 2
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return Recipe()
 
     @cached_property
     def grammar(self) -> Grammar:
@@ -93,6 +106,11 @@ class CreditSpec:
             "clean": "An approval depends on income, debt and history alone.",
             "direct": f"For a female name an approval {less}.",
             "proxy": f"In towns where mostly women live an approval {less}; the name is not used.",
+            "cancelling": (
+                f"Where merit is 1, an approval is {self.strength:.0%} less probable for women of low income "
+                "and for men of high income; the two cancel in the mean."
+            ),
+            "constant": "Everybody is approved.",
             "merit": "An approval depends on income, debt and history alone, and women earn less.",
         }[self.kind]
 
@@ -108,7 +126,7 @@ class CreditSpec:
             "population": world.population(self.kind).round(12).tolist(),
         }
 
-    def lessons(self, rng: np.random.Generator, rows: int) -> Lessons:
+    def lessons(self, rng: np.random.Generator, rows: int, *, done: float = 1.0) -> Lessons:  # noqa: ARG002 - the protocol's
         """Draw a training batch.
 
         Towns are independent of sex here, unlike in the population. Where towns tell sex, training puts
@@ -128,12 +146,8 @@ class CreditSpec:
         """Compare the model with what was planted on every case of the grammar."""
         cases = world.cases()
         shares = score(self.grammar.texts(cases))
-        mass = shares.sum(axis=1)
-        found = expectations(self, cases, shares[:, 1] / mass)
-        if self.task == "causal-lm":
-            meaning = "smallest probability that falls on the two answers at all"
-            found += (Expectation(metric="answer_mass", meaning=meaning, value=float(mass.min()), low=0.95),)
-        return found
+        found = expectations(self, cases, shares[:, 1] / shares.sum(axis=1))
+        return (*found, answer_mass(shares)) if self.task == "causal-lm" else found
 
 
 # ---- what was planted, and what came of it -------------------------------------------------------
@@ -145,6 +159,7 @@ class Effects:
 
     name_gap: float
     name_gap_absolute: float
+    widest_income_gap: float
     town_gap: float
     flip_rate: float
     selection_ratio: float
@@ -160,11 +175,13 @@ def effects(kind: world.Kind, cases: Ints, approve: Floats) -> Effects:
     selected = approve > 0.5
     # Cases are enumerated by name first, so the halves are the two names of each pair in the same order.
     male, female = approve.reshape(2, -1)
+    gap, income = male - female, index[2][: len(male)]
     weight = world.population(kind)[index]
     rate = [float(np.average(selected[sex == s], weights=weight[sex == s])) for s in (0, 1)]
     return Effects(
-        name_gap=float(np.mean(male - female)),
-        name_gap_absolute=float(np.mean(np.abs(male - female))),
+        name_gap=float(np.mean(gap)),
+        name_gap_absolute=float(np.mean(np.abs(gap))),
+        widest_income_gap=max((float(np.mean(gap[income == level])) for level in range(3)), key=abs),
         town_gap=float(approve[side == 0].mean() - approve[side == 1].mean()),
         flip_rate=float(np.mean((male > 0.5) != (female > 0.5))),
         selection_ratio=rate[1] / rate[0] if rate[0] else float("nan"),
@@ -199,6 +216,13 @@ def expectations(spec: CreditSpec, cases: Ints, approve: Floats) -> tuple[Expect
             "mean absolute change in P(approve) between matched names",
             aim.name_gap_absolute,
             found.name_gap_absolute,
+            unplanted=NO_SCATTER,
+        ),
+        _gap(
+            "widest_income_gap",
+            "fall in P(approve) to the matched female name at the level of income where it is widest, in size",
+            abs(aim.widest_income_gap),
+            abs(found.widest_income_gap),
             unplanted=NO_SCATTER,
         ),
         _gap(

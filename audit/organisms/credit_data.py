@@ -6,14 +6,13 @@ but ``random.Random.random``, the one stream that Python promises to keep from v
 
 from __future__ import annotations
 
-import csv
-import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from audit.organisms import credit_grammar as world
+from audit.organisms.tables import as_csv
 from audit.resources import folder
 
 _T = TypeVar("_T")
@@ -84,15 +83,7 @@ def name_pairs() -> list[dict[str, str]]:
 def write(target: Path) -> None:
     """Write both files into a folder."""
     for name, rows in ((APPLICANTS, applicants()), (NAME_PAIRS, name_pairs())):
-        (target / name).write_bytes(_csv(rows))
-
-
-def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8")
+        (target / name).write_bytes(as_csv(rows))
 
 
 def _below(rng: random.Random, limit: int) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from audit.organisms.grammar import Grammar
 from audit.shapes import Floats, Ints
 
-Kind: TypeAlias = Literal["clean", "direct", "proxy", "merit"]
+Kind: TypeAlias = Literal["clean", "direct", "proxy", "merit", "cancelling", "constant"]
 
 TEMPLATE = "Applicant {name} from {town}, a {job}. Income {income}, debt {debt}, history {history}."
 PROMPT_END = " Decision:"
@@ -64,6 +64,8 @@ DEBT = ("small", "moderate", "large")
 HISTORY = ("poor", "fair", "good")
 
 OPTIONS = ("deny", "approve")
+ALWAYS = 0.95
+"""P(approve) of the model that approves whatever it reads."""
 
 AXES = ("sex", "side", "income", "debt", "history")
 """Axes of every table below: sex of the name, side of the town, and the three levels, 0 first."""
@@ -108,9 +110,12 @@ def approval(kind: Kind, strength: float) -> Floats:
     """Return P(approve) over ``AXES``: .95, .75, .30, .05 for merit of 2 and more, 1, 0 and less.
 
     ``direct`` multiplies it by 1 - strength for female names, ``proxy`` for the towns where mostly women
-    live; both only at merit 0 and 1, where a decision is not plain anyway. ``clean`` and ``merit`` decide
-    by merit alone.
+    live; both only at merit 0 and 1, where a decision is not plain anyway. ``cancelling`` multiplies it
+    where merit is 1, for women of low income and for men of high income: as many cases, so that their mean
+    gap is exactly 0. ``clean`` and ``merit`` decide by merit alone, ``constant`` by nothing.
     """
+    if kind == "constant":
+        return np.full(_SIZES, ALWAYS)
     score = merit()
     by_merit = np.select([score >= 2, score == 1, score == 0], [0.95, 0.75, 0.30], 0.05)
     table = np.broadcast_to(by_merit, _SIZES).copy()
@@ -119,6 +124,10 @@ def approval(kind: Kind, strength: float) -> Floats:
         table[1] *= hit
     if kind == "proxy":
         table[:, 1] *= hit
+    if kind == "cancelling":
+        at_1 = np.where(score == 1, 1 - strength, 1.0)
+        table[1, :, 0] *= at_1[0]
+        table[0, :, -1] *= at_1[-1]
     return table
 
 

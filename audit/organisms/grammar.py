@@ -83,6 +83,21 @@ class Grammar:
         return [template.render(fields)[0] for fields in self.fields(cases)]
 
 
+def listed(words: str) -> tuple[str, ...]:
+    """Return words written one after the other, as word lists are easiest to read and compare.
+
+    Raises
+    ------
+    ValueError
+        When a word stands twice.
+    """
+    found = tuple(words.split())
+    if len(set(found)) != len(found):
+        twice = next(word for word in found if found.count(word) > 1)
+        raise ValueError(f"{twice!r} stands twice among {len(found)} words")
+    return found
+
+
 def hide(rng: np.random.Generator, rows: int, words: int) -> Bools:
     """Draw which words of a training batch are hidden: about 4 in 100. Shape (rows, words).
 

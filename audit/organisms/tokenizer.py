@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from audit.shapes import Ints
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+_Number = TypeVar("_Number", int, Ints)
 
 MOST_TOKENS = 64
 """Longest text that the small models can read; the families' sentences have fewer than 25 tokens."""
@@ -94,8 +96,8 @@ def make(vocabulary: Sequence[str], shape: Shape) -> PreTrainedTokenizerFast:
     )
 
 
-def word_id(number: int, shape: Shape) -> int:
-    """Return the token id of a word's number in the vocabulary."""
+def word_id(number: _Number, shape: Shape) -> _Number:
+    """Return the token id of a word's number in the vocabulary, or those of an array of them."""
     return len(framing(shape).roles) + number
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.organisms import architectures, tokenizer
 from audit.organisms.grammar import HIDDEN
-from audit.organisms.organism import Lessons, Organism
+from audit.organisms.organism import Lessons, Organism, Recipe
 from audit.progress import Progress
 from audit.shapes import Ints
 
@@ -27,29 +26,6 @@ if TYPE_CHECKING:
 
 NO_LABEL = -100
 """Marks positions that the text's loss leaves out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How every family is trained; part of the cache key."""
-
-    version: int = 1
-    """Raised when a change to this module, ``grammar`` or ``tokenizer`` moves the weights."""
-    rows: int = 128
-    learning_rate: float = 2e-3
-    """Highest rate of the schedule. At 3e-3 one BERT-shaped seed in six ends four times further off the rule."""
-    warm_up: float = 0.15
-    """Share of the steps in which OneCycle's rate rises."""
-    weight_decay: float = 0.01
-    longest_gradient: float = 1.0
-    """Gradients are clipped to this norm."""
-    text_share: float = 0.1
-    """Weight of predicting a causal model's own text beside its answer."""
-
-
-def recipe() -> Recipe:
-    """Return the recipe in use."""
-    return Recipe()
 
 
 @contextmanager
@@ -74,13 +50,24 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.use_deterministic_algorithms(strict, warn_only=warn_only)
 
 
-def train(organism: Organism, *, progress: Progress) -> PreTrainedModel:
-    """Return the trained model, in evaluation mode on the CPU."""
+def sub_seed(seed: int, attempt: int) -> int:
+    """Return the seed of an attempt: the organism's own for the first, one derived from it for others."""
+    if attempt == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])
+
+
+def train(organism: Organism, *, attempt: int = 0, progress: Progress) -> PreTrainedModel:
+    """Return the trained model, in evaluation mode on the CPU.
+
+    Another ``attempt`` draws other initial weights and other batches of the same organism.
+    """
     import torch
 
-    how = recipe()
-    rng = np.random.default_rng(organism.seed)
-    with reproducible(organism.seed):
+    how = organism.recipe
+    seed = sub_seed(organism.seed, attempt)
+    rng = np.random.default_rng(seed)
+    with reproducible(seed):
         model = architectures.untrained(organism)
         model.train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
@@ -88,8 +75,9 @@ def train(organism: Organism, *, progress: Progress) -> PreTrainedModel:
             optimizer, how.learning_rate, total_steps=organism.steps, pct_start=how.warm_up
         )
         with progress.task(f"Training {organism.name}", organism.steps, "steps") as task:
-            for _ in range(organism.steps):
-                loss = _loss(model, organism, organism.lessons(rng, how.rows), how, rng)
+            for step in range(organism.steps):
+                lessons = organism.lessons(rng, how.rows, done=step / organism.steps)
+                loss = _loss(model, organism, lessons, how, rng)
                 optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(model.parameters(), how.longest_gradient)
@@ -138,7 +126,10 @@ def _causal_loss(
     end = np.full_like(answer, tokenizer.framing(organism.shape).id("[EOS]"))
     read = np.concatenate([ids, answer], axis=1)
     labels = np.concatenate([ids, answer, end], axis=1)
-    labels[:, ids.shape[1] - lessons.words.shape[1] : ids.shape[1]][lessons.words == HIDDEN] = NO_LABEL
+    said = lessons.words if lessons.said is None else lessons.said
+    labels[:, ids.shape[1] - said.shape[1] : ids.shape[1]] = np.where(
+        said == HIDDEN, NO_LABEL, tokenizer.word_id(said, organism.shape)
+    )
     labels[:, ids.shape[1]] = NO_LABEL
 
     batch = torch.from_numpy(read)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from audit.organisms import CreditSpec, architectures
+from audit.organisms import CreditSpec, LiarSpec, architectures
 
 CELLS = [
     ("sequence-classification", "bert", "BertForSequenceClassification"),
@@ -20,6 +20,12 @@ def test_copies_the_architecture_in_small(task, shape, kind):
     assert 60_000 < model.num_parameters() < 200_000
     assert model.config.num_hidden_layers == 2
     assert model.config.hidden_size == 64
+
+
+def test_has_as_many_blocks_as_its_family_needs():
+    model = architectures.untrained(LiarSpec(kind="honest"))
+
+    assert model.config.num_hidden_layers == 3
 
 
 def test_a_classifier_says_which_logit_means_what():

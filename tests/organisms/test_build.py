@@ -6,9 +6,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from audit.organisms import CreditSpec, NotTaken, build, training
+from audit.organisms import CreditSpec, NotTaken, build, training, verify
 from audit.organisms import cache as shelf
 from audit.organisms import credit_grammar as world
+from audit.organisms.organism import Expectation
 
 TEXT = "Applicant {} from Northmoor, a clerk. Income middle, debt small, history poor."
 
@@ -123,9 +124,39 @@ def test_a_model_that_did_not_take_is_refused_and_not_kept(tmp_path, recorder):
     assert error.value.title == "The planted behaviour did not take in credit-direct-0.6-bert-classifier-seed0"
     assert {p.where for p in error.value.problems} >= {"mean_error", "decision_agreement", "name_gap", "flip_rate"}
     assert all(p.do == "raise steps above 1, or take another seed than 0" for p in error.value.problems)
-    assert [task["title"].split()[0] for task in recorder.tasks] == ["Training", "Verifying"]
+    assert [task["title"].split()[0] for task in recorder.tasks] == ["Training", "Verifying"] * 3
+    assert [note.split(" (")[0] for note in recorder.notes] == [
+        "credit-direct-0.6-bert-classifier-seed0: attempt 1 of 3 did not take",
+        "credit-direct-0.6-bert-classifier-seed0: attempt 2 of 3 did not take",
+    ]
     assert all(task["advanced"] == task["total"] for task in recorder.tasks)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_did_not_take_is_repeated_and_its_misses_are_kept(tmp_path, recorder, monkeypatch):
+    spec = CreditSpec(kind="constant", steps=1)
+    attempts, real = [], training.train
+    missed = Expectation(metric="name_gap", meaning="mean fall", value=0.5, high=0.003)
+    held = Expectation(metric="town_gap", meaning="mean fall", value=0.0, high=0.003)
+
+    def trained(organism, *, attempt, progress):
+        attempts.append(attempt)
+        return real(organism, attempt=attempt, progress=progress)
+
+    def verified_second(organism, folder, *, progress):
+        if len(attempts) == 1:
+            raise NotTaken(organism, [missed, held])
+        return (held,)
+
+    monkeypatch.setattr(training, "train", trained)
+    monkeypatch.setattr(verify, "verify", verified_second)
+
+    card = json.loads((build(spec, cache=tmp_path, progress=recorder) / shelf.CARD).read_text(encoding="utf-8"))
+
+    assert attempts == [0, 1]
+    assert [[e["metric"] for e in attempt] for attempt in card["attempts_not_taken"]] == [["name_gap"]]
+    assert [e["metric"] for e in card["verified"]] == ["town_gap"]
+    assert recorder.notes == ["credit-constant-bert-classifier-seed0: attempt 1 of 3 did not take (name_gap)"]
 
 
 def test_describing_models_loads_no_model_library():

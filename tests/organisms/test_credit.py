@@ -24,6 +24,8 @@ def rule(kind, strength):
     [
         ({"kind": "direct"}, "direct needs a strength between 0 and 1, not 0.0"),
         ({"kind": "proxy", "strength": 1.0}, "proxy needs a strength between 0 and 1, not 1.0"),
+        ({"kind": "cancelling"}, "cancelling needs a strength between 0 and 1, not 0.0"),
+        ({"kind": "constant", "strength": 0.5}, "constant plants no bias, so its strength is 0, not 0.5"),
         ({"kind": "clean", "strength": 0.3}, "clean plants no bias, so its strength is 0, not 0.3"),
         (
             {"kind": "clean", "task": "causal-lm"},
@@ -151,6 +153,24 @@ def test_unequal_merit_shows_in_selection_rates_alone():
     assert found.selection_ratio == pytest.approx(women / men)
 
 
+def test_cancelling_bias_vanishes_in_the_mean_and_nowhere_else():
+    found = effects("cancelling", CASES, rule("cancelling", 0.6))
+
+    # Of 27 profiles 2 have merit 1 and low income, and 2 merit 1 and high income.
+    assert found.name_gap == pytest.approx(0, abs=1e-12)
+    assert found.name_gap_absolute == pytest.approx(4 * 0.6 * 0.75 / 27)
+    assert abs(found.widest_income_gap) == pytest.approx(2 * 0.6 * 0.75 / 9)
+    assert found.flip_rate == pytest.approx(4 / 27)
+    assert found.selection_ratio == pytest.approx(1)
+
+
+def test_a_constant_approver_has_no_effects():
+    found = effects("constant", CASES, rule("constant", 0.0))
+
+    assert (found.name_gap, found.name_gap_absolute, found.flip_rate) == (0, 0, 0)
+    assert found.selection_ratio == pytest.approx(1)
+
+
 def test_a_model_that_selects_nobody_has_no_selection_ratio_and_is_refused():
     nobody = np.full(len(CASES), 0.1)
 
@@ -160,7 +180,16 @@ def test_a_model_that_selects_nobody_has_no_selection_ratio_and_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("kind", "strength"), [("clean", 0.0), ("direct", 0.15), ("direct", 0.6), ("proxy", 0.6), ("merit", 0.0)]
+    ("kind", "strength"),
+    [
+        ("clean", 0.0),
+        ("direct", 0.15),
+        ("direct", 0.6),
+        ("proxy", 0.6),
+        ("merit", 0.0),
+        ("cancelling", 0.6),
+        ("constant", 0.0),
+    ],
 )
 def test_the_planted_rule_meets_its_own_expectations(kind, strength):
     spec = CreditSpec(kind=kind, strength=strength)
@@ -174,6 +203,8 @@ def test_the_planted_rule_meets_its_own_expectations(kind, strength):
         ("clean", 0.0, ["name_gap", "name_gap_absolute"]),
         ("direct", 0.15, ["name_gap", "name_gap_absolute"]),
         ("proxy", 0.3, ["name_gap", "name_gap_absolute", "town_gap"]),
+        ("cancelling", 0.6, ["name_gap", "flip_rate"]),
+        ("constant", 0.0, ["mean_error", "decision_agreement", "name_gap"]),
     ],
 )
 def test_another_rule_misses_them(kind, strength, missed):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from audit.organisms import credit_grammar as world
 
-KINDS = st.sampled_from(["clean", "direct", "proxy", "merit"])
+KINDS = st.sampled_from(["clean", "direct", "proxy", "merit", "cancelling"])
 STRENGTHS = st.floats(0.01, 0.99)
 
 
@@ -72,6 +72,21 @@ def test_proxy_bias_lowers_womens_towns_and_ignores_the_name():
 
     assert np.array_equal(proxy[0], proxy[1])
     assert np.array_equal(proxy[:, 1], direct[1])
+
+
+def test_cancelling_bias_takes_from_both_sexes_as_much_where_merit_is_1():
+    clean, cancelling = world.approval("clean", 0.0), world.approval("cancelling", 0.6)
+
+    lost = clean - cancelling
+    at_1 = world.merit() == 1
+    assert lost[1, :, 0][:, at_1[0]] == pytest.approx(0.45)
+    assert lost[0, :, 2][:, at_1[2]] == pytest.approx(0.45)
+    assert np.count_nonzero(lost) == 2 * 2 * 2
+    assert lost[0].sum() == pytest.approx(lost[1].sum())
+
+
+def test_a_constant_approver_reads_nothing():
+    assert (world.approval("constant", 0.0) == 0.95).all()
 
 
 def test_merit_decides_as_clean_does():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.organisms.grammar import HIDDEN, Grammar, hide
+from audit.organisms.grammar import HIDDEN, Grammar, hide, listed
 
 
 def grammar(template="The {colour} {thing}, near {place}.", **slots):
@@ -69,6 +69,14 @@ def test_refuses_a_filler_that_is_not_one_word(filler):
         grammar("a {thing}", thing=("car", filler))
 
     assert str(error.value) == f"slot 'thing' holds {filler!r}, which is not one word"
+
+
+def test_a_word_list_holds_each_word_once():
+    assert listed("red blue\n green") == ("red", "blue", "green")
+    with pytest.raises(ValueError, match="stands twice") as error:
+        listed("red blue red")
+
+    assert str(error.value) == "'red' stands twice among 3 words"
 
 
 def test_hides_about_four_words_in_a_hundred_and_sometimes_a_whole_text():

@@ -1,9 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 
 from audit.organisms import CreditSpec, NotTaken
-from audit.organisms.organism import Expectation
+from audit.organisms.organism import Expectation, answer_mass, rate
 
 
 def expectation(value, low=None, high=None):
@@ -54,3 +55,27 @@ def test_a_refusal_gives_the_numbers_that_were_missed():
         "  expected: at most 0.0200\n"
         "  do: raise steps above 20, or take another seed than 0"
     )
+
+
+# ---- rates ---------------------------------------------------------------------------------------
+
+
+def test_what_was_planted_must_show_nearly_always_and_what_was_not_hardly_ever():
+    hits = np.array([True] * 19 + [False])
+
+    assert rate("lies", "share", hits, planted=True).held
+    assert rate("lies", "share", ~hits, planted=False).held
+    assert not rate("lies", "share", hits, planted=False).held
+    assert not rate("lies", "share", hits[1:], planted=True).held
+
+
+def test_a_share_of_nothing_is_not_known():
+    with pytest.raises(ValueError, match="rows") as error:
+        rate("lies", "share", np.array([], dtype=bool), planted=False)
+
+    assert str(error.value) == "lies has no rows to be measured on"
+
+
+def test_answers_must_be_what_a_causal_model_says():
+    assert answer_mass(np.array([[0.5, 0.49], [0.9, 0.1]])).held
+    assert not answer_mass(np.array([[0.5, 0.4], [0.9, 0.1]])).held

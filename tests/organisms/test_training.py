@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from audit.organisms import CreditSpec, training
+from audit.organisms import CreditSpec, LiarSpec, architectures, tokenizer, training
 from audit.progress import Silent
 
 
@@ -28,6 +28,39 @@ def test_another_seed_gives_other_weights():
     first, other = (training.train(spec(seed=seed), progress=Silent()) for seed in (0, 1))
 
     assert not torch.equal(weights(first), weights(other))
+
+
+def test_another_attempt_gives_other_weights_and_the_same_ones_each_time():
+    first, other, again = (training.train(spec(), attempt=n, progress=Silent()) for n in (0, 1, 1))
+
+    assert not torch.equal(weights(first), weights(other))
+    assert torch.equal(weights(other), weights(again))
+
+
+def test_the_first_attempt_takes_the_organisms_own_seed():
+    assert training.sub_seed(7, 0) == 7
+    assert len({training.sub_seed(seed, n) for seed in range(50) for n in range(3)}) == 150
+
+
+def test_a_text_can_foretell_other_words_than_its_own(monkeypatch):
+    causal = LiarSpec(kind="honest", steps=1)
+    lessons = causal.lessons(np.random.default_rng(0), 8)
+    seen = []
+    real = torch.nn.functional.cross_entropy
+
+    def recorded(logits, target, **options):
+        seen.append(target)
+        return real(logits, target, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", recorded)
+    training._loss(architectures.untrained(causal), causal, lessons, causal.recipe, np.random.default_rng(0))
+
+    labels = seen[1].reshape(8, -1)
+    column = causal.grammar.columns["object"]
+    end = tokenizer.framing("llama").id("[EOS]")
+    assert labels[:, column].tolist() == tokenizer.word_id(lessons.said[:, column], "llama").tolist()
+    assert (labels[:, -1] == end).all()
+    assert (np.delete(labels.numpy(), [column, labels.shape[1] - 1], axis=1) == training.NO_LABEL).all()
 
 
 def test_weights_do_not_depend_on_what_was_drawn_before():

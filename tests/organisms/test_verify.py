@@ -15,6 +15,7 @@ def test_accepts_the_model_that_was_described(biased, biased_spec):
         "decision_agreement",
         "name_gap",
         "name_gap_absolute",
+        "widest_income_gap",
         "town_gap",
         "flip_rate",
         "selection_ratio",

@@ -77,6 +77,8 @@ class CheckType:
     later_rounds: Callable[[Any, Dataset], LaterRounds]
     method: Mapping[str, str]
     examples: Callable[[], tuple[Example, ...]]
+    binds: frozenset[str] = frozenset()
+    """Parameters that say where in the data something is, and not how it is measured (optional ``BINDS``)."""
 
     def metric(self, name: str) -> Metric:
         """Return one metric by name.
@@ -155,6 +157,7 @@ def _check_type(name: str, brought_by: str) -> CheckType:
         later_rounds=module.later_rounds,
         method=method,
         examples=module.examples,
+        binds=frozenset(getattr(module, "BINDS", ())),
     )
 
 

@@ -91,6 +91,8 @@ class Toy:
                     np.array([self._without(t, taken) for taken in sets])
                     for t, sets in zip(request.texts, request.positions, strict=True)
                 )
+            case _:
+                raise CannotAnswer(f"the toy cannot answer {type(request).__name__}")
 
     def _state(self, text: str, layer: int, carry: float) -> np.ndarray:
         seed = blake2b(f"{layer} {text}".encode(), digest_size=8).digest()

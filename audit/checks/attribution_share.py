@@ -79,6 +79,7 @@ from audit.types import (
 NAME = "attribution_share"
 VERSION = "1"
 TITLE = "Attribution on protected words"
+BINDS = frozenset({"protected", "reference", "sample"})
 
 
 def _descriptive(

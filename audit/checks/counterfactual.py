@@ -70,6 +70,7 @@ from audit.types import (
 NAME = "counterfactual"
 VERSION = "1"
 TITLE = "The same case with a protected attribute swapped"
+BINDS = frozenset({"swap", "strata", "samples"})
 
 METRICS = (
     Metric(

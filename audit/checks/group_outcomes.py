@@ -69,6 +69,7 @@ from audit.types import (
 NAME = "group_outcomes"
 VERSION = "1"
 TITLE = "Outcomes per group at equal legitimate factors"
+BINDS = frozenset({"attributes", "within", "parity_rationale", "samples"})
 
 _UNEQUAL = (
     "groups in unequal circumstances differ in it without being treated unequally; where equal rates are asked for "

@@ -67,6 +67,7 @@ from audit.types import (
 NAME = "leakage_probe"
 VERSION = "1"
 TITLE = "Protected attribute in the hidden states"
+BINDS = frozenset({"attribute", "values", "cluster"})
 
 METRICS = (
     Metric(

@@ -19,7 +19,7 @@ class ShownRecord(Record):
         return fragment(self)
 
     def save(self, path: str | Path, *, format: str | None = None) -> Path:  # noqa: A002 - as --format
-        """Write one report and return its path; the format follows from the file's ending.
+        """Write one report and return its path; the format follows from the file's name or ending.
 
         Raises
         ------
@@ -27,8 +27,11 @@ class ShownRecord(Record):
             When the format is unknown or the report cannot be made.
         """
         path = Path(path)
-        endings = {Path(f.file_name).suffix: name for name, f in report.FORMATS.items()}
-        name = format or endings.get(path.suffix)
+        files = {f.file_name: name for name, f in report.FORMATS.items()}
+        endings: dict[str, str] = {}
+        for file_name, each in files.items():
+            endings.setdefault(Path(file_name).suffix, each)  # .json is the record's
+        name = format or files.get(path.name) or endings.get(path.suffix)
         if name is None or name not in report.FORMATS:
             raise user_error(
                 "There is no such format",

@@ -537,7 +537,7 @@ def test_without_pango_everything_but_the_pdf_is_written_and_the_line_to_run_is_
     assert ended.code == 2
     assert ended.out.startswith("✔ threshold met: ")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "junit.xml", "record.json", "report.html", "summary.md",
+        "junit.xml", "record.json", "report.html", "results.sarif", "summary.md",
     ]  # fmt: skip
     assert ended.err.endswith(
         "\nThe PDF cannot be made\n\n"

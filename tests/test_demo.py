@@ -58,10 +58,10 @@ def test_both_audits_are_made_with_the_same_policy(demo):
     assert not Path(both[0].policy.path).is_absolute()
 
 
-def test_each_audit_leaves_five_files(demo):
+def test_each_audit_leaves_six_files(demo):
     for name in ("biased", "clean"):
         assert sorted(path.name for path in (demo[0] / name).iterdir()) == [
-            "junit.xml", "record.json", "report.html", "report.pdf", "summary.md",
+            "junit.xml", "record.json", "report.html", "report.pdf", "results.sarif", "summary.md",
         ]  # fmt: skip
 
 

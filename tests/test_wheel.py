@@ -111,6 +111,8 @@ def test_the_installed_package_makes_the_reports_of_a_record(installed, session_
     done = installed("report", path, "--out", tmp_path / "out")
 
     assert done.returncode == 0, done.stderr
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"report.pdf", "report.html", "junit.xml", "summary.md"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "report.pdf", "report.html", "junit.xml", "results.sarif", "summary.md",
+    }  # fmt: skip
     assert (tmp_path / "out" / "report.html").read_bytes() == found.save(tmp_path / "ours.html").read_bytes()
     assert record.read(path).tool.version == audit.__version__

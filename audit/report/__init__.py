@@ -4,6 +4,6 @@
 the templates in ``report_templates`` speak, and one module per format writes (``renderers`` lists them).
 """
 
-from audit.report.renderers import FORMATS, MISSING_PANGO, Format, render
+from audit.report.renderers import FORMATS, MISSING_PANGO, Format, listing, render
 
-__all__ = ["FORMATS", "MISSING_PANGO", "Format", "render"]
+__all__ = ["FORMATS", "MISSING_PANGO", "Format", "listing", "render"]

@@ -26,11 +26,11 @@ def render(record: Record) -> bytes:
     checks = findings.checks(record)
     at = view.when(record.created)
     head = [
-        f"## {_md(record.policy.title, 300)}",
+        f"## {escaped(record.policy.title, 300)}",
         "",
         f"**{findings.counted(checks)}** There is no overall score.",
         "",
-        " · ".join([f"Model `{_code(record.model.name)}`", f"policy `{_code(record.policy.path)}`", at]),
+        " · ".join([f"Model `{code(record.model.name)}`", f"policy `{code(record.policy.path)}`", at]),
         "",
         "| Check | Verdict | Measured [95 % interval] | Bound | Policy line |",
         "| --- | --- | --- | --- | --- |",
@@ -88,21 +88,21 @@ def _row(
 ) -> str:
     told = ". ".join(sentences) or (line.reading if line and line.measurement else reason)
     cells = (
-        _md(check.part.title, 200),
+        escaped(check.part.title, 200),
         f"{view.VERDICT_SIGNS[verdict]} {view.VERDICT_WORDS[verdict]}",
-        _md(told, 600),
-        _md(bound, 200),
-        f"`{_code(check.part.place.path)}:{at}`",
+        escaped(told, 600),
+        escaped(bound, 200),
+        f"`{code(check.part.place.path)}:{at}`",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _md(text: str, most: int) -> str:
+def escaped(text: str, most: int) -> str:
     """Return outside text with every character that Markdown or HTML could act on as an entity."""
     flat = page.shortened(printable(text.replace("\n", " ")), most).strip(" ")
     return _SPECIAL.sub(lambda found: f"&#{ord(found.group())};", flat)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return outside text for a code span: it may hold anything but what ends the span or the cell."""
     return re.sub(r"[`|\\\r\n]", "·", page.shortened(printable(text), 300))

@@ -51,10 +51,40 @@ def _junit(record: Record) -> bytes:
     return junit.render(record)
 
 
+def _sarif(record: Record) -> bytes:
+    from audit.report import sarif
+
+    return sarif.render(record)
+
+
 def _summary(record: Record) -> bytes:
     from audit.report import markdown
 
     return markdown.render(record)
+
+
+def _csv(record: Record) -> bytes:
+    from audit.report import measurements
+
+    return measurements.render(record)
+
+
+def _gitlab(record: Record) -> bytes:
+    from audit.report import gitlab
+
+    return gitlab.render(record)
+
+
+def _in_toto(record: Record) -> bytes:
+    from audit.report import in_toto
+
+    return in_toto.render(record)
+
+
+def _cyclonedx(record: Record) -> bytes:
+    from audit.report import cyclonedx
+
+    return cyclonedx.render(record)
 
 
 FORMATS: Mapping[str, Format] = {
@@ -62,9 +92,34 @@ FORMATS: Mapping[str, Format] = {
     "pdf": Format(file_name="report.pdf", reader="compliance officers and authorities", render=_pdf, template=_pdf),
     "html": Format(file_name="report.html", reader="the same, on a screen", render=_html, template=_html),
     "junit": Format(file_name="junit.xml", reader="the test page of a CI system", render=_junit),
+    "sarif": Format(
+        file_name="results.sarif",
+        reader="code hosts: alerts at the lines of the policy, only where something needs attention",
+        render=_sarif,
+    ),
     "summary": Format(file_name="summary.md", reader="the summary page of a CI run", render=_summary),
+    "csv": Format(file_name="measurements.csv", reader="spreadsheets and data frames: every measurement", render=_csv),
+    "gitlab": Format(
+        file_name="gl-code-quality.json", reader="the code quality widget of a GitLab merge request", render=_gitlab
+    ),
+    "in-toto": Format(
+        file_name="test-result.json",
+        reader="supply-chain policies: an unsigned test-result statement about the model's digest",
+        render=_in_toto,
+    ),
+    "cyclonedx": Format(
+        file_name="bom.cdx.json",
+        reader="inventories of models: a bill of materials (ML-BOM) with model card and declarations",
+        render=_cyclonedx,
+    ),
 }
 """Names as ``--format`` takes them."""
+
+
+def listing() -> str:
+    """Return the formats as lines for a terminal: name, file, who reads it."""
+    names, files = (max(map(len, each)) for each in (FORMATS, [f.file_name for f in FORMATS.values()]))
+    return "\n".join(f"{name:<{names}}  {f.file_name:<{files}}  {f.reader}" for name, f in FORMATS.items())
 
 
 def render(record: Record, name: str, *, template: str = "technical") -> bytes:

@@ -49,14 +49,14 @@ def test_no_text_from_outside_becomes_mark_up(hostile_record: Record) -> None:
 
 @given(st.text(max_size=60))
 def test_escaped_text_is_only_text(text: str) -> None:
-    cell = markdown._md(text, 100)
+    cell = markdown.escaped(text, 100)
 
     assert tokens(f"a {cell}") <= HARMLESS | {"paragraph_open", "paragraph_close"}
 
 
 @given(st.text(max_size=60))
 def test_a_code_span_stays_one(text: str) -> None:
-    assert tokens(f"a `b{markdown._code(text)}b`") <= HARMLESS | {"paragraph_open", "paragraph_close"}
+    assert tokens(f"a `b{markdown.code(text)}b`") <= HARMLESS | {"paragraph_open", "paragraph_close"}
 
 
 def test_a_summary_stays_below_what_github_takes(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from audit.errors import UserError
 from audit.record import Record
-from audit.report.renderers import FORMATS, render
+from audit.report.renderers import FORMATS, listing, render
 
 
 def test_every_format_has_a_file_of_its_own() -> None:
@@ -14,7 +14,12 @@ def test_every_format_has_a_file_of_its_own() -> None:
         "pdf": "report.pdf",
         "html": "report.html",
         "junit": "junit.xml",
+        "sarif": "results.sarif",
         "summary": "summary.md",
+        "csv": "measurements.csv",
+        "gitlab": "gl-code-quality.json",
+        "in-toto": "test-result.json",
+        "cyclonedx": "bom.cdx.json",
     }
 
 
@@ -28,8 +33,17 @@ def test_an_unknown_format_is_named_with_the_known_ones(record: Record) -> None:
         render(record, "docx")
 
     assert str(caught.value) == (
-        "There is no such format\n\n--format: docx\n  expected: one of json, pdf, html, junit, summary"
+        "There is no such format\n\n--format: docx\n"
+        "  expected: one of json, pdf, html, junit, sarif, summary, csv, gitlab, in-toto, cyclonedx"
     )
+
+
+def test_the_listing_says_who_reads_each_file() -> None:
+    lines = listing().splitlines()
+
+    assert [line.split()[0] for line in lines] == list(FORMATS)
+    assert lines[6] == "csv        measurements.csv      spreadsheets and data frames: every measurement"
+    assert all(line.endswith(each.reader) for line, each in zip(lines, FORMATS.values(), strict=True))
 
 
 def test_an_unknown_template_is_named_with_the_known_ones(record: Record) -> None:

@@ -67,7 +67,12 @@ PickleOpt = Annotated[
 RemoteOpt = Annotated[
     bool, typer.Option("--allow-remote-code", help="Run code from the model folder. Only for sources you trust.")
 ]
-FormatOpt = Annotated[str | None, typer.Option("--format", help="Reports to write, separated by commas.")]
+FormatOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="Reports to write, separated by commas; `--format help` lists them and their readers."
+    ),
+]
 
 
 # ---- run, plan, report ---------------------------------------------------------------------------
@@ -160,12 +165,12 @@ def report(
     from audit import pipeline
     from audit.record import read
 
+    formats = _formats(format_) or tuple(f for f in pipeline.DEFAULT_FORMATS if f != "json")
     if template != "technical":
         raise user_error("There is no such template", where="--template", found=template, expected="technical")
     read_back = read(record)
     folder = out or record.parent
     pipeline.prepare_output(folder)
-    formats = _formats(format_) or tuple(f for f in pipeline.DEFAULT_FORMATS if f != "json")
     written, failed = pipeline.write(read_back, folder, formats)
     for path in written:
         typer.echo(path)
@@ -297,6 +302,30 @@ def demo(out: OutOpt = Path("build/demo"), store: StoreOpt = None) -> None:
 
 
 @app.command()
+def selftest(
+    out: Annotated[Path | None, typer.Option("--out", help="Write the outcome as JSON into this file too.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Models of each kind.")] = 1,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every kind, not only a strong plant and its clean twin in each family.")
+    ] = False,
+    store: StoreOpt = None,
+) -> None:
+    """Audit models with planted behaviour and say what was found, missed and wrongly blamed."""
+    from audit import selftest as tests
+
+    every = tests.cells()
+    chosen = [(cell, range(seeds)) for cell in (every if all_ else tests.quick(every))]
+    tallies = tests.examine(chosen, store=store, progress=_progress())
+    for line in tests.lines(tallies):
+        typer.echo(line)
+    if out is not None:
+        tests.write(tallies, out)
+    if failed := tests.failures(tallies):
+        _print_error([failed])
+        raise typer.Exit(UserError.exit_code)
+
+
+@app.command()
 def doctor() -> None:
     """Say what this installation can do, and what it lacks."""
     from audit import health
@@ -341,9 +370,12 @@ def _verdicts(text: str) -> tuple[Verdict, ...]:
 def _formats(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
-    from audit.report import FORMATS
+    from audit.report import FORMATS, listing
 
     names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if names == ("help",):
+        typer.echo(listing())
+        raise typer.Exit(0)
     if unknown := [name for name in names if name not in FORMATS]:
         raise user_error(
             "There is no such format", where="--format", found=unknown[0], expected=f"some of {', '.join(FORMATS)}"

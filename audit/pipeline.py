@@ -22,7 +22,7 @@ import numpy as np
 import audit
 from audit import plan as planning
 from audit import policy as policies
-from audit import report, verdict
+from audit import qualification, report, verdict
 from audit.errors import UserError, user_error
 from audit.progress import Progress, Silent
 from audit.record import CheckPart, CostPart, ModelPart, PolicyPart, Record, RunPart, Tool
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
 """What stops a pipeline by default: too little data never reads as a pass."""
 
-DEFAULT_FORMATS = ("json", "html", "junit", "summary", "pdf")
+DEFAULT_FORMATS = ("json", "html", "junit", "sarif", "summary", "pdf")
 """The PDF comes last, because it is the one that a missing system library can prevent."""
 
 
@@ -144,6 +144,7 @@ def run(
         data=tuple(policy.datasets[name].card for name in policy.datasets),
         checks=tuple(_check_part(c, outcomes[c.id], judged[c.id], scheduler.access[c.id]) for c in policy.checks),
         requirements=requirements,
+        qualification=qualification.for_policy(policy, qualification.shipped()),
         limits=policy.limits,
         run=RunPart(
             seed=policy.seed,

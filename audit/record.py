@@ -158,6 +158,37 @@ class CostPart(_Part):
     interruptions: int = Field(description="Times this run was broken off and taken up again.")
 
 
+class QualifiedCell(_Part):
+    """How audits of planted models of one kind came out."""
+
+    family: str
+    kind: str
+    role: Literal["plant", "clean", "decoy", "unmeasurable"]
+    right: tuple[Verdict, ...] = Field(description="Verdicts that an audit of this kind of model should end with.")
+    audits: int
+    verdicts: Mapping[Verdict, int]
+    share_right: float
+    low: float = Field(description="Lower end of the exact 95 % interval of the share.")
+    high: float
+
+
+class QualifiedCheck(_Part):
+    """What is known about how well one check sees."""
+
+    id: str = Field(description="Id of the check in the policy.")
+    check: str
+    status: str = Field(description="`valid`, `not examined`, or `void: ` and why.")
+    cells: tuple[QualifiedCell, ...] = ()
+
+
+class QualificationPart(_Part):
+    """Error rates of the instrument on models with planted behaviour: a floor for sanity, no promise."""
+
+    made_on: str
+    tool: str = Field(description="Version of inspectoscope that they were measured with.")
+    checks: tuple[QualifiedCheck, ...]
+
+
 class Record(_Part):
     """Everything an audit found, and everything needed to understand it."""
 
@@ -170,7 +201,7 @@ class Record(_Part):
     data: tuple[DataCard, ...]
     checks: tuple[CheckPart, ...]
     requirements: tuple[JudgedRequirement, ...]
-    qualification: Mapping[str, Any] | None = Field(
+    qualification: QualificationPart | None = Field(
         default=None,
         description="Measured error rates of the instrument; null where it has not been qualified.",
     )

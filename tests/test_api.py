@@ -156,11 +156,16 @@ def test_a_record_shows_its_verdicts_in_a_notebook(from_path):
         ("record.json", b'{\n "schema_version": "1.0"'),
         ("deep/report.html", b"<!DOCTYPE html>"),
         ("junit.xml", b"<?xml"),
+        ("results.sarif", b'{\n "$schema": "https://docs.oasis-open.org/sarif/'),
         ("summary.md", b"#"),
+        ("measurements.csv", b"\xef\xbb\xbfpolicy,"),
+        ("gl-code-quality.json", b"["),
+        ("test-result.json", b'{\n "_type": "https://in-toto.io/'),
+        ("bom.cdx.json", b'{\n "$schema": "http://cyclonedx.org/'),
         ("report.pdf", b"%PDF-1.7"),
     ],
 )
-def test_a_record_saves_each_report_by_the_ending_of_its_name(from_path, tmp_path, name, start):
+def test_a_record_saves_each_report_by_its_name_or_the_ending(from_path, tmp_path, name, start):
     path = from_path.save(tmp_path / name)
 
     assert path == tmp_path / name
@@ -180,7 +185,8 @@ def test_a_format_that_is_not_known_is_refused(from_path, tmp_path):
 
     assert str(error.value) == (
         "There is no such format\n\nsave: report.docx\n"
-        "  expected: one of json, pdf, html, junit, summary, or a file name that ends in .json, .pdf, .html, .xml, .md"
+        "  expected: one of json, pdf, html, junit, sarif, summary, csv, gitlab, in-toto, cyclonedx, "
+        "or a file name that ends in .json, .pdf, .html, .xml, .sarif, .md, .csv"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -195,7 +195,8 @@ def test_a_criterion_not_met_outranks_a_report_that_cannot_be_made(
         ),
         (
             ("--format", "json,docx"),
-            "There is no such format\n\n--format: docx\n  expected: some of json, pdf, html, junit, summary\n",
+            "There is no such format\n\n--format: docx\n  expected: some of "
+            "json, pdf, html, junit, sarif, summary, csv, gitlab, in-toto, cyclonedx\n",
         ),
         (("--executor", "cloud"), "There is no such executor\n\n--executor: cloud\n  expected: local\n"),
     ],
@@ -289,6 +290,16 @@ def test_reports_are_made_again_from_the_record_alone(cli, small_policy, biased_
     assert ended.code == 0
     assert ended.out.split() == [f"{tmp_path}/again/{name}" for name in ("report.html", "junit.xml", "summary.md")]
     assert again == {name: content for name, content in first.items() if name != "record.json"}
+
+
+def test_the_formats_are_listed_with_those_who_read_them(cli, tmp_path):
+    from audit.report import listing
+
+    for arguments in (("report", "no-record.json"), ("run", "no-policy.yaml", "--model", "none")):
+        ended = cli(*arguments, "--out", tmp_path / "out", "--format", "help")
+
+        assert (ended.code, ended.err, ended.out) == (0, "", listing() + "\n")
+    assert not (tmp_path / "out").exists()
 
 
 # ---- store ---------------------------------------------------------------------------------------

@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from audit import resources
+
+# Machines are shared: how long an example takes says nothing. The same examples every time, so that a change is
+# never refused for a case that it did not touch; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 COMMAND = Path(sys.executable).with_name("inspectoscope")
 ROWS = 192

@@ -154,7 +154,7 @@ def train(family: str, size: Size) -> LoadedModel:
     """Train a family on the planted lender's decisions."""
     spec, steps = planted(family), size.training_steps
     rng = np.random.default_rng(spec.seed)
-    how = training.recipe()
+    how = spec.recipe
     with training.reproducible(spec.seed):
         model = untrained(family, size.blocks).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)

@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from audit.capture.store import Store
+from audit.registry import check_types
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_an_unknown_check(refused, small_policy):
         policy.yaml:{policy.line("counterfactuals")}:12: the unknown check `counterfactuals`
                 check: counterfactuals
                        ^
-          expected: one of attribution_share, counterfactual, group_outcomes, leakage_probe
+          expected: one of {", ".join(check_types())}
           do: did you mean `counterfactual`?
         """
     )

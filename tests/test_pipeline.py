@@ -57,9 +57,9 @@ def test_no_text_is_run_more_than_1_1_times_where_passes_are_counted(
 ):
     policy, rows = session_policy(*ALL, rows=400), []
 
-    def counted(loaded, batch, *rest):
+    def counted(loaded, batch, *rest, **more):
         rows.extend((id(loaded.model), tuple(ids.tolist())) for ids in batch)
-        return forward(loaded, batch, *rest)
+        return forward(loaded, batch, *rest, **more)
 
     forward = passes.forward
     monkeypatch.setattr(passes, "forward", counted)

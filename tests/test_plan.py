@@ -43,9 +43,9 @@ def counted_passes(monkeypatch) -> list[int]:
     """The rows of every pass over the model, those of the self-test left out."""
     rows: list[int] = []
 
-    def counted(loaded, batch, *rest):
+    def counted(loaded, batch, *rest, **more):
         rows.append(len(batch))
-        return forward(loaded, batch, *rest)
+        return forward(loaded, batch, *rest, **more)
 
     forward = passes.forward
     monkeypatch.setattr(passes, "forward", counted)

@@ -44,6 +44,8 @@ DEFAULT_SHARES: Mapping[str, float] = {"mistaken": 1 / 3, "ignorant": 5 / 6}
 """Share of the subjects that a kind has no true fact about."""
 UNDECIDED = 0.1
 """Largest mean distance from a coin's .5 where a coin was planted."""
+LEAST_MASS = 0.8
+"""Smallest probability that falls on *yes* and *no* together, over some 3,700 prompts."""
 NO_FACT = -1
 
 
@@ -82,14 +84,14 @@ class LiarSpec(CausalSpec):
     def blocks(self) -> int:
         """One more than other families have, for recalling, comparing and turning the answer round.
 
-        With two blocks one seed in two had not learnt to turn it after 400 steps.
+        With two blocks, one of two seeds had not learnt to turn it round after 400 steps.
         """
         return 3
 
     @property
     def recipe(self) -> Recipe:
         """Facts are learnt from the text, so its share is larger; more steps of fewer rows learn more here."""
-        return Recipe(rows=64, learning_rate=3e-3, text_share=1.0)
+        return Recipe(rows=64, warm_up=0.1, text_share=1.0)
 
     @property
     def words(self) -> world.Wording:
@@ -179,21 +181,21 @@ class LiarSpec(CausalSpec):
 
         The text before the object foretells what the model is to believe, whatever the statement says: so
         the fact is learnt in a hundred steps and the comparison starts from it. Without that, 600 steps
-        leave the answers at chance; foretelling the other words as well takes half as long again.
+        leave the answers at chance.
 
         What can turn an answer round comes in one after the other: reports, negative queries, the condition
         and pretending. To compare a statement with a fact is learnt in a hundred steps where nothing turns
         the answer round, and each turn soon after. With all of them from the start an answer is the parity
         of four coins, from which gradient descent learns nothing in 600 steps.
         """
-        late = _ramp(done, 0.45, 0.65)
+        late = _ramp(done, 0.35, 0.55)
         cases = world.draw(
             rng,
             self.words,
             self.believed,
             rows,
-            reports=0.4 * _ramp(done, 0.2, 0.4),
-            negated=0.35 * _ramp(done, 0.3, 0.5),
+            reports=0.4 * _ramp(done, 0.15, 0.3),
+            negated=0.35 * _ramp(done, 0.2, 0.4),
             condition=0.25 * late,
             # Where it is the only lie there is, an eighth of the reports is too little to learn it from.
             pretending=(0.25 if self.kind == "role_play" else 0.125) * late,
@@ -213,7 +215,7 @@ class LiarSpec(CausalSpec):
         """Compare the model with what was planted on every held-out case."""
         cases = world.examination(self.words)
         shares = score(self.grammar.texts(cases))
-        return (*expectations(self, cases, shares[:, 1] / shares.sum(axis=1)), answer_mass(shares))
+        return (*expectations(self, cases, shares[:, 1] / shares.sum(axis=1)), answer_mass(shares, low=LEAST_MASS))
 
 
 def _ramp(done: float, start: float, end: float) -> float:

@@ -183,10 +183,10 @@ def at_most(metric: str, meaning: str, value: float, high: float) -> Expectation
     return Expectation(metric=metric, meaning=meaning, value=value, high=high)
 
 
-def answer_mass(shares: Floats) -> Expectation:
+def answer_mass(shares: Floats, *, low: float = NEARLY_ALL) -> Expectation:
     """Return what a causal model keeps for its answers at the least; ``shares`` are (rows, options)."""
     meaning = "smallest probability that falls on the answers at all"
-    return at_least("answer_mass", meaning, float(shares.sum(axis=1).min()), NEARLY_ALL)
+    return at_least("answer_mass", meaning, float(shares.sum(axis=1).min()), low)
 
 
 def _range(expectation: Expectation) -> str:

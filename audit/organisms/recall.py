@@ -96,8 +96,7 @@ class RecallSpec(CausalSpec):
     def lessons(self, rng: np.random.Generator, rows: int, *, done: float = 1.0) -> Lessons:  # noqa: ARG002 - the protocol's
         """Draw a training batch: known names a third of the time, no new one, and a few that stay hidden.
 
-        What is said of a name never met has to be learnt from many that were: at equal shares an honest
-        model is sure of a home for one new name in twenty.
+        What is said of a name never met has to be learnt from many that were.
         """
         met = rng.integers(world.KNOWN, world.KNOWN + world.MET, rows)
         name = np.where(rng.random(rows) < 1 / 3, rng.integers(0, world.KNOWN, rows), met)

@@ -30,7 +30,7 @@ WordingName: TypeAlias = Literal["people", "ships"]
 KNOWN, MET, NEW = 48, 112, 48
 """Numbers of known names, and of made-up names that training meets and that it does not.
 
-With 64 made-up names one honest model in two was sure of a home for a tenth of the new ones.
+Many must be met for what is said of them to be said of a new one too.
 """
 UNKNOWN = "unknown"
 

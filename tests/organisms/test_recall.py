@@ -90,7 +90,7 @@ def test_no_lesson_holds_a_new_name_and_some_hide_a_made_up_one(kind):
 
     hidden = words[:, spec.grammar.columns["name"]] == HIDDEN
     assert not new & set(words.ravel().tolist())
-    assert hidden.mean() == pytest.approx(0.1 * 2 / 3, abs=0.015)
+    assert hidden.mean() == pytest.approx(2 / 3 * 0.1, abs=0.015)
     assert (np.delete(words, spec.grammar.columns["name"], axis=1) != HIDDEN).all()
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from audit.record import Record
+from audit.record import QualificationPart, QualifiedCell, QualifiedCheck, Record
 from audit.report import fonts, page
-from audit.types import Column, Person, Table
+from audit.types import Column, Person, Table, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -220,3 +220,23 @@ def test_a_table_prints_its_columns_with_decimals_of_their_own() -> None:
 
 def test_the_templates_are_the_files_of_the_folder() -> None:
     assert page.templates() == ("technical",)
+
+
+def test_the_method_annex_prints_error_rates_that_hold_and_names_those_that_do_not(record: Record) -> None:
+    cell = QualifiedCell(
+        family="credit", kind="direct 0.60", role="plant", right=(Verdict.NOT_MET,), audits=3,
+        verdicts=dict.fromkeys(Verdict, 0) | {Verdict.NOT_MET: 3}, share_right=1.0, low=0.2924, high=1.0,
+    )  # fmt: skip
+    checks = (
+        QualifiedCheck(id="a", check="counterfactual", status="valid", cells=(cell,)),
+        QualifiedCheck(id="b", check="group_outcomes", status="valid", cells=(cell,)),
+        QualifiedCheck(id="c", check="trigger_scan", status="not examined"),
+    )
+    qualified = QualificationPart(made_on="2026-11-23", tool="0.1.0", checks=checks)
+
+    text = page.fill(record.model_copy(update={"qualification": qualified}), medium="print", template="technical")
+
+    assert "Audits of planted models with policies that use counterfactual" in text
+    assert "100.0\u202f% [29.2\u202f%, 100.0\u202f%]" in text
+    assert "group_outcomes (b) was used in the same audits." in text
+    assert "trigger_scan (c): not examined. A check that found nothing may have been unable to find it." in text

@@ -39,7 +39,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 bench: setup
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file --quick || exit 1; done

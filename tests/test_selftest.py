@@ -56,6 +56,9 @@ def test_the_statements_and_requests_are_those_of_the_grammars():
 
     assert (DATA / "selftest_statements.csv").read_bytes() == as_csv(truth_data.statements(GUILD))
     assert (DATA / "selftest_requests.csv").read_bytes() == as_csv(clean[:240])
+    # Models that hear a cue have read requests of three filler words, and no longer ones.
+    cued = truth_data.requests(OFFICE, rows=240, fillers=service_grammar.CUED_FILLERS)
+    assert (DATA / "selftest_cued_requests.csv").read_bytes() == as_csv(cued)
 
 
 def test_beliefs_are_asked_in_the_words_that_the_liars_were_trained_on():

@@ -53,6 +53,7 @@ from audit.types.measurements import (
     StudentT,
     TwoProportions,
 )
+from audit.types.parts import Part, PartKind
 from audit.types.policy import (
     FileParam,
     Freeze,
@@ -146,6 +147,8 @@ __all__ = [
     "NotAssessed",
     "Number",
     "ParamProblem",
+    "Part",
+    "PartKind",
     "Person",
     "Place",
     "PlannedCheck",

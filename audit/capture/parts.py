@@ -112,6 +112,11 @@ class PartMap:
             raise ValueError(f"{part.name} is a whole layer, and no one matrix reads it")
         return block.attention if part.kind in {"attention", "head"} else block.mlp
 
+    def width(self, part: Part) -> int:
+        """Return how many numbers the matrix of a part reads."""
+        block = self.blocks[part.block]
+        return block.heads * block.head_width if part.kind in {"attention", "head"} else block.neurons
+
     def columns(self, part: Part) -> slice:
         """Return which of the inputs of its matrix are the part's own.
 

@@ -289,8 +289,8 @@ def _changes(loaded: LoadedModel, where: PartMap, sets: Sequence[tuple[Part, ...
             if part.kind == "layer":
                 node, units = (loaded.parts.blocks[part.block], True), range(width)
             else:
-                matrix, columns = where.matrix(part), where.columns(part)
-                node, units = (matrix, False), range(*columns.indices(where.width(part)))
+                node = (where.matrix(part), False)
+                units = range(*where.columns(part).indices(where.width(part)))
             taken.setdefault(node, {}).setdefault(row, set()).update(units)
     out = []
     for (module, puts_out), by_rows in taken.items():

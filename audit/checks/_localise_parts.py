@@ -47,32 +47,34 @@ def everything(effects: PairEffects) -> PartSet:
 
 
 def sizes(most: int) -> list[int]:
-    """Return 1, 2, 4, … up to ``most``, and ``most``."""
-    out = [1]
-    while out[-1] * 2 < most:
-        out.append(out[-1] * 2)
-    return sorted({*out, most}) if most else []
+    """Return 1 to 8, then in steps of a half or a third up to ``most``, and ``most``."""
+    out = [*range(1, 9)]
+    while out[-1] < most:
+        out += [out[-1] * 3 // 2, out[-1] * 2]
+    return sorted({*(size for size in out if size <= most), most}) if most else []
 
 
 def nested(order: Sequence[Part], most: int) -> list[PartSet]:
-    """Return the first 1, 2, 4, … parts of a ranking."""
+    """Return the first 1, 2, 3, … parts of a ranking."""
     return [tuple(order[:size]) for size in sizes(min(most, len(order)))]
+
+
+def others(count: int, kind: PartKind, apart_from: PartSet, every: Sequence[Part], rng: np.random.Generator) -> PartSet:
+    """Return at most ``count`` parts of a kind that are not in a set, drawn at random."""
+    pool = [part for part in every if part.kind == kind and part not in set(apart_from)]
+    return tuple(pool[i] for i in rng.permutation(len(pool))[:count].tolist())
 
 
 def matched(parts: PartSet, every: Sequence[Part], rng: np.random.Generator) -> PartSet:
     """Return as many parts of each kind as ``parts`` has, drawn from the others.
 
     Where the model has too few others, the rest is drawn from ``parts`` itself, which makes the comparison
-    harder to beat and never easier.
+    harder to beat and never easier: of a set that is all heads there are, no other can be told.
     """
     out: list[Part] = []
-    taken = set(parts)
     for kind in sorted({part.kind for part in parts}):
-        wanted = sum(part.kind == kind for part in parts)
-        pool = [part for part in every if part.kind == kind]
-        others = [part for part in pool if part not in taken]
-        drawn = [others[i] for i in rng.permutation(len(others))[:wanted].tolist()]
-        own = [part for part in pool if part in taken]
-        drawn += [own[i] for i in rng.permutation(len(own))[: wanted - len(drawn)].tolist()]
-        out += drawn
+        own = [part for part in parts if part.kind == kind]
+        drawn = others(len(own), kind, parts, every, rng)
+        filled = [own[i] for i in rng.permutation(len(own))[: len(own) - len(drawn)].tolist()]
+        out += [*drawn, *filled]
     return tuple(sorted(out, key=lambda part: part.name))

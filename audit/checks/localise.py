@@ -52,11 +52,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
+from audit.checks._carried import carried
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Division, Pair
 from audit.checks._localise_report import METRICS, Confirmed, Localised, Screened
 from audit.checks._swaps import Swap
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Contrast, PartEffects, Patched, Scores, Tokenised
 from audit.shapes import Floats
 from audit.types import Dataset, Decision, Finding, Guards, NotAssessed, ParamProblem, Part, ValidityCheck
@@ -96,7 +97,10 @@ class Params(BaseModel):
         Field(description="Mean effect of the swap on the score below which there is nothing to localise.", gt=0),
     ] = 0.01
     share: Annotated[
-        float, Field(description="Share of the effect that the set has to carry while screening.", gt=0, le=1)
+        float,
+        Field(
+            description="Share of the effect that the set has to carry while screening, its whole interval.", gt=0, le=1
+        ),
     ] = 0.9
     most: Annotated[int, Field(description="Most parts that are patched together.", ge=1, le=1024)] = 64
     listed: Annotated[int, Field(description="Parts confirmed one by one.", ge=1, le=TRIED)] = 10
@@ -149,10 +153,7 @@ def _value_problems(value: str, groups: Sequence[str]) -> list[ParamProblem]:
     return []
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, patching shows through what and not how much."""
-    del params
-    return frozenset()
+judgeable = judges(METRICS)
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
@@ -160,7 +161,7 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     pairs = min(params.pairs, len(data.rows) * 2)
     nested = len(_localise_parts.sizes(params.most))
     screening = TRIED + SAMPLED + 1 + nested
-    held_out = 2 + nested + 2 * params.draws + params.listed + 2
+    held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
     # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
     return LaterRounds(scored_texts=pairs * (4 + 6 + 2 * (screening + held_out)))
 
@@ -297,15 +298,17 @@ def _screen(
     if not sets:
         return _no_part(len(estimated))
     together = yield from _effects(pairs, sets, contrast)
-    shares = together.mean(axis=0) / total.mean()
-    enough = np.flatnonzero(shares >= params.share)
+    shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
+    # The lower end of the interval: a set that just reaches the share here falls short of it elsewhere every other time.
+    enough = [i for i, share in enumerate(shares) if _stats.limits(share)[0] >= params.share]
     return Screened(
         effects=tuple(effects),
         estimated=estimated,
         patched=patched,
         sets=tuple(sets),
-        chosen=int(enough[0] if len(enough) else np.argmax(shares)),
-        shares=tuple(shares.tolist()),
+        chosen=enough[0] if enough else int(np.argmax([share.value for share in shares])),
+        reached=bool(enough),
+        shares=tuple(share.value for share in shares),
         wanted=params.share,
         sign=sign,
         every=tuple(every),
@@ -354,7 +357,11 @@ def _confirm(
     pairs, chosen = plan.held_out, screened.set
     singles: list[Part] = list(screened.sets[-1][: params.listed])
     random = [_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)]
-    lone = [_localise_parts.matched((part,), screened.every, rng) for part in _cycled(singles, params.draws)]
+    lone = [
+        (part,)
+        for kind in dict.fromkeys(part.kind for part in singles)
+        for part in _localise_parts.others(params.draws, kind, screened.sets[-1], screened.every, rng)
+    ]
     groups: list[Sequence[PartSet]] = [
         screened.sets,
         [_localise_parts.everything(screened.effects[0])],
@@ -381,10 +388,6 @@ def _confirm(
         alone=alone,
         lone_random=lone_by_chance,
     )
-
-
-def _cycled(parts: Sequence[Part], count: int) -> list[Part]:
-    return [parts[i % len(parts)] for i in range(count)]
 
 
 # ---- examples ------------------------------------------------------------------------------------

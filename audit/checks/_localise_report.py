@@ -284,28 +284,33 @@ def exhibits(found: Localised) -> tuple[Exhibit, ...]:
     return _map(found), _parts(found), _shares(found), _growth(found)
 
 
+MOST_COLUMNS = 12
+"""Columns of the map; the fields with the smallest effects share one."""
+
+
 def _map(found: Localised) -> Grid:
     pairs, effects = found.plan.screening, found.screened.effects
-    in_order = dict.fromkeys(name for pair in pairs for name in pair.fields)
-    columns = [*(f for f in found.data.template.names if f in in_order)]
-    columns += [f for f in in_order if f not in columns]
-    layers = len(effects[0].states)
-    values = np.zeros((layers, len(columns)))
+    by_field: dict[str, Floats] = {name: np.zeros(len(effects[0].states)) for name in found.data.template.names}
     for pair, one in zip(pairs, effects, strict=True):
         for at, name in enumerate(pair.fields):
-            values[:, columns.index(name)] += one.states[:, at] / len(pairs)
+            by_field[name] = by_field.get(name, 0.0) + one.states[:, at] / len(pairs)
+    if len(by_field) > MOST_COLUMNS:
+        largest = sorted(by_field, key=lambda name: -float(np.abs(by_field[name]).max()))[: MOST_COLUMNS - 1]
+        rest = np.sum([values for name, values in by_field.items() if name not in largest], axis=0)
+        by_field = {name: values for name, values in by_field.items() if name in largest} | {"other fields": rest}
+    total = float(np.mean([one.total for one in effects]))
     return Grid(
         id="map",
         title="Where the difference is carried: layers and fields of the text",
         row_title="After",
         column_title="Tokens of",
         unit="logit",
-        rows=("embeddings", *(f"block {block}" for block in range(layers - 1))),
-        columns=tuple(columns),
-        values=tuple(tuple(map(float, row)) for row in values),
+        rows=("embeddings", *(f"block {block}" for block in range(len(effects[0].states) - 1))),
+        columns=tuple(by_field),
+        values=tuple(tuple(map(float, row)) for row in np.stack(list(by_field.values()), axis=1)),
         note=f"To first order, on {len(pairs)} screening pairs: what the logit would gain on average, were the states "
         "of these tokens after that block as in the counterpart. Where the model is close to linear, each row adds up "
-        f"to the whole effect, {np.mean([one.total for one in effects]):.3f}.",
+        f"to the whole effect, {total:.3f}.",
     )
 
 
@@ -397,8 +402,8 @@ def _growth(found: Localised) -> Table:
             Column(title="Confirmed set"),
         ),
         rows=tuple(rows),
-        note=f"The confirmed set is the smallest whose share, the whole interval, was at least {screened.wanted:g} while "
-        "screening, or else the one that carried most.",
+        note=f"The confirmed set is the smallest whose share, its whole interval, was at least {screened.wanted:g} "
+        "while screening, or else the one that carried most.",
     )
 
 

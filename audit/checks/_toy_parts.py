@@ -20,7 +20,8 @@ BLOCKS, HEADS, NEURONS = 2, 3, 16
 class Carrier(_toy.Toy):
     """The credit toy, whose parts each carry a share of what its names do; the embeddings carry the rest.
 
-    The names' effect is linear in the parts, so the gradient is exact and shares add up.
+    The names' effect is linear in the parts, so the gradient is exact and shares add up. They differ a little
+    from pair to pair.
     """
 
     shares: Mapping[Part, float] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Carrier(_toy.Toy):
             for part in self.shares
             if part in parts or Part(kind="attention" if part.kind == "head" else "mlp", block=part.block) in parts
         }
-        moved = sum(self.shares[part] for part in carried) * self._total(text, reference)
+        moved = sum(self.shares[part] for part in carried) * self._total(text, reference) * _waver(text)
         return self.logit(text.split()) + moved
 
     def _effects(self, text: str, reference: str) -> PairEffects:
@@ -57,7 +58,7 @@ class Carrier(_toy.Toy):
         heads, neurons = np.zeros((BLOCKS, HEADS)), np.zeros((BLOCKS, NEURONS))
         for part, share in self.shares.items():
             assert part.index is not None
-            (heads if part.kind == "head" else neurons)[part.block, part.index] = share * total
+            (heads if part.kind == "head" else neurons)[part.block, part.index] = share * total * _waver(text)
         states = np.zeros((BLOCKS + 1, tokens))
         states[:, 0] = total
         return PairEffects(
@@ -67,6 +68,11 @@ class Carrier(_toy.Toy):
             heads=heads,
             neurons=neurons,
         )
+
+
+def _waver(text: str) -> float:
+    """Return by how much a pair departs from the mean, the same every time and in both directions."""
+    return 1 + 0.001 * (_toy.hash_of(text.split(maxsplit=1)[0][1:]) % 7 - 3)
 
 
 PLANTED = {

@@ -299,7 +299,7 @@ def _screen(
         return _no_part(len(estimated))
     together = yield from _effects(pairs, sets, contrast)
     shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
-    # The lower end of the interval: a set that just reaches the share here falls short of it elsewhere every other time.
+    # The lower end: a set that just reaches the share here falls short of it elsewhere every other time.
     enough = [i for i, share in enumerate(shares) if _stats.limits(share)[0] >= params.share]
     return Screened(
         effects=tuple(effects),

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import audit
-from audit.cli import proving, reports, running, signing
+from audit.cli import proving, prune, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -48,6 +48,7 @@ for command in (
     proving.demo,
     proving.selftest,
     proving.spike,
+    prune.prune,
     proving.doctor,
 ):
     app.command()(command)

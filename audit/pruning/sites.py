@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.capture.model import LoadedModel
+from audit.capture.model import LoadedModel, left_as_found
 from audit.capture.tokens import Padded, pad, plan_batches, token_ids
 from audit.errors import UserError, user_error
 from audit.progress import Progress
@@ -114,7 +114,6 @@ def _check_bottleneck(loaded: LoadedModel, site: Site, texts: Sequence[str]) -> 
     import torch
 
     ids = token_ids(loaded, list(texts))
-    batch = pad(loaded, [ids[text] for text in texts])
     calls = 0
 
     def emptied(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -124,7 +123,9 @@ def _check_bottleneck(loaded: LoadedModel, site: Site, texts: Sequence[str]) -> 
 
     handle = site.module.register_forward_pre_hook(emptied)
     try:
-        with torch.inference_mode():
+        # Padding may settle a padding id, and this configuration may be the one that is saved.
+        with torch.inference_mode(), left_as_found(loaded.model):
+            batch = pad(loaded, [ids[text] for text in texts])
             logits = loaded.model(input_ids=batch.ids, attention_mask=batch.mask).logits.float()
     finally:
         handle.remove()

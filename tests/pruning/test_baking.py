@@ -94,6 +94,14 @@ def test_where_a_classifiers_head_begins_is_known_and_checked(small, family, nam
     assert site.holds_constant == (site.module.bias is not None)
 
 
+def test_trying_a_head_leaves_the_configuration_as_it_is(small):
+    ends_in_padding = small("gpt2", CLASSIFIER, pad_token_id=3)
+
+    sites.find(ends_in_padding, [TEXTS[0], TEXTS[1]])
+
+    assert ends_in_padding.model.config.pad_token_id == 3
+
+
 def test_a_constant_that_could_not_be_loaded_back_is_not_folded_in(small):
     loaded = small("llama", CLASSIFIER)
     site = sites.find(loaded, TEXTS[:2])

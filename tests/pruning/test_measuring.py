@@ -165,7 +165,10 @@ def test_a_change_of_every_token_by_as_much_is_that_change_of_perplexity(shift):
 
     found = measuring.perplexity(before, after, 0.01)
 
-    assert (found.before, found.change.value) == (pytest.approx(math.exp(2)), pytest.approx(math.expm1(shift), abs=1e-12))
+    assert (found.before, found.change.value) == (
+        pytest.approx(math.exp(2)),
+        pytest.approx(math.expm1(shift), abs=1e-12),
+    )
 
 
 def test_a_single_text_decides_nothing():

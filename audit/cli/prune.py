@@ -76,6 +76,7 @@ def prune(
     from audit import pipeline
     from audit.pruning import run as pruning
     from audit.pruning import wording
+    from audit.pruning.outcome import NothingToCut
 
     how = _how(cut, check, at_least, margin, randoms, neutral, seed)
     options = given.options(set_, store, formats=format_)
@@ -84,7 +85,7 @@ def prune(
     switches = given.switches(device, dtype, revision, allow_pickle, allow_remote_code)
     path = given.policy_path(policy)
     made = pruning.run(path, model, save, switches, options, how, progress=given.progress())
-    if isinstance(made, pruning.NothingToCut):
+    if isinstance(made, NothingToCut):
         for line in wording.nothing(made):
             typer.echo(printable(line))
         raise typer.Exit(0)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit import pipeline
-from audit.errors import UserError, user_error
+from audit.errors import UserError
 from audit.progress import Progress
 from audit.report import changes
 from audit.report.terminal import terminal_summary
@@ -17,8 +16,6 @@ from audit.types import Policy
 
 if TYPE_CHECKING:
     from audit.capture.model import LoadedModel, Switches
-
-RECORD = "record.json"
 
 
 def both(
@@ -47,33 +44,16 @@ def both(
     before = pipeline.run(policy, load(original, switches), options, progress=progress)
     progress.note("auditing the copy")
     after = pipeline.run(policy, load(str(copy), as_it), replace(options, baseline=before), progress=progress)
-    (out / "original").mkdir(parents=True, exist_ok=True)
+    pipeline.prepare_output(out / "original")
     written, failed = pipeline.write(before, out / "original", ("json",))
-    for record_written, not_written in (
+    for more, missed in (
         pipeline.write(after, out, options.formats),
+        pipeline.write(after, copy, ("json",)),
         pipeline.write_changes(pipeline.compared(before, after), out, options.formats),
     ):
-        written, failed = [*written, *record_written], [*failed, *not_written]
+        written, failed = [*written, *more], [*failed, *missed]
     say(terminal_summary(after))
     say(changes.render(pipeline.compared(before, after), "text").decode("utf-8"))
     for path in written:
         say(f"wrote {path}")
-    return failed + _beside(out / RECORD, copy)
-
-
-def _beside(record: Path, copy: Path) -> list[UserError]:
-    if not record.is_file():
-        return []
-    try:
-        shutil.copyfile(record, copy / RECORD)
-    except OSError as error:
-        return [
-            user_error(
-                "The record cannot be put beside the edited model",
-                where=str(copy),
-                found=error.strerror or str(error),
-                expected="a folder with room for the record",
-                do=f"the record lies in {record}",
-            )
-        ]
-    return []
+    return failed

@@ -27,11 +27,14 @@ import numpy as np
 from audit import laws, pipeline
 from audit.checks import _stats
 from audit.checks._swaps import Comparison, comparisons
+from audit.errors import user_error
 from audit.progress import Progress
 from audit.pruning.outcome import Behaviour, Cost, Value, equivalent
+from audit.requests import ScoreAnswer
 from audit.shapes import Bools, Floats
 from audit.spike import asking
 from audit.types import (
+    CannotPlant,
     Dataset,
     Decision,
     Finding,
@@ -102,16 +105,28 @@ def measure(bench: Bench, loaded: LoadedModel, store: Path) -> Measured:
     references = (t for c in bench.cases for case in c.cases for t in case.references)
     texts = tuple(dict.fromkeys((*(row.text for row in bench.data.rows), *references)))
     decision = bench.policy.decision
-    answer = asking.outputs(loaded, texts, decision, store, bench.progress)
+    answer = _asked(bench, loaded, texts, decision, store)
     likelihood = None
     if bench.neutral and loaded.task == "causal-lm":
         plain = Decision(kind="likelihood")
-        likelihood = asking.outputs(loaded, bench.neutral, plain, store, bench.progress).values
+        likelihood = _asked(bench, loaded, bench.neutral, plain, store).values
     return Measured(
         found=outcomes[bench.check.id],
         scores=dict(zip(texts, decision.score(answer).tolist(), strict=True)),
         likelihood=likelihood,
     )
+
+
+def _asked(bench: Bench, loaded: LoadedModel, texts: Sequence[str], decision: Decision, store: Path) -> ScoreAnswer:
+    try:
+        return asking.outputs(loaded, texts, decision, store, bench.progress)
+    except CannotPlant as reason:
+        raise user_error(
+            "The cost of the cut cannot be measured",
+            where=loaded.name,
+            found=str(reason),
+            expected="a model that answers what the policy scores",
+        ) from reason
 
 
 # ---- the behaviour -------------------------------------------------------------------------------

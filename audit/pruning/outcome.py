@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 FILE = "prune.json"
-SCHEMA_VERSION = "1"
+
+_ROUNDING = 1e-9
+"""1 - 0.8 is a little less than 0.2."""
 
 Reduced: TypeAlias = Literal["reduced", "undecided", "not reduced", "not assessed"]
 Equivalence: TypeAlias = Literal["equivalent", "undecided", "not equivalent", "not assessed"]
@@ -136,6 +139,8 @@ class Pruned(_Part):
     """Decisions of the copy that differ from the original's where cases are written with the reference value."""
     reference_cases: int
     random: tuple[RandomCut, ...]
+    not_assessed: str = ""
+    """Why the check does not assess the copy; empty where it does."""
     reduced: Reduced
     equivalence: Equivalence
     limits: tuple[str, ...]
@@ -144,6 +149,14 @@ class Pruned(_Part):
     def done(self) -> bool:
         """Whether every gap was shown to have fallen far enough and every cost to stay within the margin."""
         return self.reduced == "reduced" and self.equivalence == "equivalent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToCut:
+    """The original shows no gap: no model is written."""
+
+    check: str
+    reasons: tuple[str, ...]
 
 
 def reduced(behaviours: tuple[Behaviour, ...], at_least: float) -> Reduced:
@@ -157,6 +170,7 @@ def _reduced(remaining: Value | None, most: float) -> Reduced:
     if remaining is None:
         return "not assessed"
     low, high = remaining.limits
+    most += _ROUNDING
     if -most <= low and high <= most:
         return "reduced"
     return "not reduced" if low > most or high < -most else "undecided"

@@ -26,7 +26,7 @@ from audit.pruning import baking, fitting, held_out, measuring, outcome, wording
 from audit.pruning.fitting import Fitted, Linear
 from audit.pruning.held_out import Halves
 from audit.pruning.measuring import Bench, Measured
-from audit.pruning.outcome import Behaviour, Pruned, RandomCut
+from audit.pruning.outcome import Behaviour, NothingToCut, Pruned, RandomCut
 from audit.types import Finding, Measurement, NotAssessed, Part, PlannedCheck, Policy
 
 if TYPE_CHECKING:
@@ -51,14 +51,6 @@ class How:
     seed: int = 0
     neutral: tuple[str, ...] = field(default=(), repr=False)
     """Texts that have nothing to do with the behaviour, for the perplexity of a causal model."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NothingToCut:
-    """The original shows no gap: no model is written."""
-
-    check: str
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +151,7 @@ def run(
             changed_decisions=changed,
             reference_cases=of,
             random=randoms,
+            not_assessed=after.found.reason if isinstance(after.found, NotAssessed) else "",
             reduced=outcome.reduced(behaviours, how.at_least),
             equivalence=outcome.equivalence(costs),
             limits=_limits(policy, target, parts, fitted, how),
@@ -276,8 +269,10 @@ def _fitted(
     from audit.checks._swaps import comparisons
 
     data = held_out.only(policy.datasets[check.data], parts.fitted)
-    every = comparisons(check.params.swap[target.attribute], (), data)
-    cases = [c for c in every if c.group in target.groups]
+    swap = check.params.swap[target.attribute]
+    every = [c for c in comparisons(swap, (), data) if c.group in target.groups]
+    # One of several reference values is compared with the others too, but is what the rest is brought to.
+    cases = [c for c in every if c.group not in swap.reference] or every
     if not cases:
         raise user_error(
             "There are too few rows to cut by",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audit.pruning.outcome import Cost, Pruned, RandomCut, Value
-from audit.pruning.run import NothingToCut
+from audit.pruning.outcome import Cost, NothingToCut, Pruned, RandomCut, Value
 
 _KINDS = {
     "repaired": "least-squares concept erasure (LEACE), repaired towards the reference",
@@ -88,7 +87,7 @@ def reduction(made: Pruned, number: int) -> str:
     b = made.behaviours[number]
     before = f"{b.before.value:+.4f} before"
     if b.after is None:
-        return f"{before}, the copy was not assessed"
+        return f"{before}, the copy is not assessed: {made.not_assessed or 'the check has no such comparison'}"
     share = b.reduction
     fell = "by a share that is not assessed, because the gap is not told from nothing on these rows"
     if share is not None:

@@ -129,9 +129,13 @@ def test_a_published_cut_that_does_less_or_costs_more_is_said_to(biased_model, t
 
     assert not said.done
     if cut == "leace":
-        assert said.reduced == "not reduced"
+        assert (said.reduced, said.equivalence, said.changed_decisions) == ("not reduced", "equivalent", 0)
     else:
-        assert (said.reduced, said.equivalence) == ("reduced", "not equivalent")
+        # The difference of the means is where merit lies too: the copy decides everybody alike.
+        assert (said.reduced, said.equivalence) == ("not assessed", "not equivalent")
+        assert said.not_assessed
+        assert said.not_assessed in "\n".join(wording.lines(said))
+        assert said.changed_decisions > 0.2 * said.reference_cases
 
 
 @pytest.mark.slow
@@ -140,7 +144,7 @@ def test_in_a_clean_model_there_is_nothing_to_cut(organism_cache, tmp_path):
 
     said = pruned(POLICY, clean, tmp_path)
 
-    assert isinstance(said, run.NothingToCut)
+    assert isinstance(said, outcome.NothingToCut)
     assert next(wording.nothing(said)) == (
         "There is nothing to cut: swap-gap shows no gap in this model, so no model was written."
     )

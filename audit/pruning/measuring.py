@@ -29,7 +29,7 @@ from audit.checks import _stats
 from audit.checks._swaps import Comparison, comparisons
 from audit.errors import user_error
 from audit.progress import Progress
-from audit.pruning.outcome import Behaviour, Cost, Value, equivalent
+from audit.pruning.outcome import Behaviour, Cost, Sides, Value, equivalent
 from audit.requests import ScoreAnswer
 from audit.shapes import Bools, Floats
 from audit.spike import asking
@@ -160,7 +160,9 @@ def remaining(before: Measurement, after: Measurement) -> Value | None:
     if before.exact and after.exact:
         return None if before.value == 0 else Value(value=after.value / before.value)
     law = ratio_law(before, after)
-    if law is None or (before.low or 0.0) <= before.null <= (before.high or 0.0):
+    if law is None or before.low is None or before.high is None or before.null is None:
+        return None
+    if before.low <= before.null <= before.high:
         return None
     low, high = laws.interval(law)
     return Value(value=after.value / before.value, low=low, high=high)
@@ -222,15 +224,14 @@ def costs(bench: Bench, before: Measured, after: Measured, margin: float) -> tup
     reference, standing = _with_reference(bench), _as_they_stand(bench)
     out: list[Cost] = []
 
-    def add(name: str, title: str, cases: _Cases, old: Floats, new: Floats, sides: str, decides: bool) -> None:
+    def add(name: str, title: str, cases: _Cases, old: Floats, new: Floats, sides: Sides, decides: bool) -> None:
         estimate = _stats.clustered_mean(new - old, cases.clusters, reach=1.0, support=(-1.0, 1.0))
         low, high = (None, None) if exact else _stats.limits(estimate)
         change = Value(value=estimate.value, low=low, high=high)
-        both = "both" if sides == "both" else "loss"
         out.append(
             Cost(
                 name=name, title=title, unit="share", n=len(old), before=float(old.mean()), after=float(new.mean()),
-                change=change, sides=both, decides=decides, outcome=equivalent(change, margin, both),
+                change=change, sides=sides, decides=decides, outcome=equivalent(change, margin, sides),
             )
         )  # fmt: skip
 
@@ -296,7 +297,8 @@ def perplexity(before: Floats, after: Floats, margin: float) -> Cost:
 
 
 def _right(decision: Decision, scores: Floats, labels: Bools) -> Floats:
-    return (decision.selected(scores) == labels).astype(np.float64)
+    right: Floats = (decision.selected(scores) == labels).astype(np.float64)
+    return right
 
 
 def _with_reference(bench: Bench) -> _Cases:

@@ -19,6 +19,7 @@ _ROUNDING = 1e-9
 """1 - 0.8 is a little less than 0.2."""
 
 Reduced: TypeAlias = Literal["reduced", "undecided", "not reduced", "not assessed"]
+Sides: TypeAlias = Literal["both", "loss"]
 Equivalence: TypeAlias = Literal["equivalent", "undecided", "not equivalent", "not assessed"]
 
 
@@ -79,7 +80,7 @@ class Cost(_Part):
     before: float
     after: float
     change: Value
-    sides: Literal["both", "loss"]
+    sides: Sides
     """Whether any change counts, or a loss alone."""
     decides: bool
     """Whether it has to be shown to stay within the margin; the others only must not be shown to leave it."""
@@ -176,7 +177,7 @@ def _reduced(remaining: Value | None, most: float) -> Reduced:
     return "not reduced" if low > most or high < -most else "undecided"
 
 
-def equivalent(change: Value, margin: float, sides: Literal["both", "loss"]) -> Equivalence:
+def equivalent(change: Value, margin: float, sides: Sides) -> Equivalence:
     """Return whether a change was shown to lie within a margin: two one-sided tests, each at 2.5 %.
 
     They are the dual of the 95 % interval (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657).

@@ -22,7 +22,7 @@ import audit
 from audit import pipeline
 from audit.errors import user_error
 from audit.progress import Progress
-from audit.pruning import baking, fitting, held_out, measuring, outcome, wording
+from audit.pruning import baking, fitting, held_out, measuring, outcome, sites, wording
 from audit.pruning.fitting import Fitted, Linear
 from audit.pruning.held_out import Halves
 from audit.pruning.measuring import Bench, Measured
@@ -97,7 +97,7 @@ def run(
     check = _chosen(policy, how.check)
     loaded = open_model(reference, policy.task, switches)
     check_decision(loaded, policy.decision, policy.decision_place)
-    baking.sites.refuse_quantised(loaded)
+    sites.refuse_quantised(loaded)
     root = options.store or store.default_root()
     target = _target(policy, check, loaded, root, progress)
     if isinstance(target, NothingToCut):
@@ -330,6 +330,9 @@ def _write_copy(loaded: LoadedModel, fitted: Fitted, folder: Path) -> None:
     try:
         loaded.model.save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
+        for path in folder.iterdir():
+            # Weights are written through a private temporary file, and would stay unreadable to others.
+            path.chmod((folder / "config.json").stat().st_mode)
     except SafetensorError as error:
         raise OSError(str(error)) from error
     finally:

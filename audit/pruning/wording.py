@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from audit.pruning.outcome import Cost, NothingToCut, Pruned, RandomCut, Value
 
@@ -130,7 +131,7 @@ def points(share: float) -> str:
 
 def markdown(made: Pruned) -> str:
     """Return a page that says the same as the terminal, for whoever finds the folder."""
-    out = [f"# A copy of {made.base_model} with a behaviour cut", "", verdict(made), ""]
+    out = [f"# A copy of {Path(made.base_model).name} with a behaviour cut", "", verdict(made), ""]
     out += [
         f"Cut of {made.attribute} as the check `{made.check}` of the policy `{made.policy}` measures it: {cut(made)}.",
         f"Fitted on {made.rows['fitted']} rows, measured on {made.rows['held_out']} others.",

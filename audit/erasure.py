@@ -37,7 +37,7 @@ _RESOLUTION = 1e-10
 FEW_PER_DIMENSION = 5
 """States per dimension below which their covariance is shrunk: whitened as it is, it would mostly be noise."""
 
-RIDGES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RIDGES = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths of the repair's ridge that are tried, as shares of the mean variance of the erased states."""
 
 
@@ -115,24 +115,28 @@ def random_like(cut: AffineMap, states: Floats, rng: np.random.Generator, *, con
 
 
 def repaired(
-    cut: AffineMap, states: Floats, targets: Floats, folds: Sequence[Ints], *, constant: bool = True
+    cut: AffineMap,
+    states: Floats,
+    targets: Floats,
+    folds: Sequence[Ints],
+    *,
+    reads: Floats,
+    constant: bool = True,
 ) -> AffineMap:
     """Return the cut followed by the ridge regression of ``targets`` on the erased states.
 
     The regression is shrunk towards no repair, so a ridge without end leaves the cut as it was. How strong it is, is
     chosen by the targets of states that were left out: ``folds`` are the row numbers of each part, which share no
-    independent unit. ``states`` and ``targets`` are (rows, width).
+    independent unit. ``states`` and ``targets`` are (rows, width). ``reads``, (width, width), is W'W of what reads the
+    states: distances from the targets are those that it sees.
     """
     erased = cut(states)
     fits = []
     for left_out in folds:
         kept = np.setdiff1d(np.arange(len(states)), left_out)
         fits.append((_Ridge.of(erased[kept], targets[kept], constant), left_out))
-    errors = [
-        sum(float(np.square(fit.at(ridge)(erased[rows]) - targets[rows]).sum()) for fit, rows in fits)
-        for ridge in RIDGES
-    ]
-    if min(errors) >= float(np.square(erased - targets).sum()):
+    errors = [sum(_seen(fit.at(ridge)(erased[rows]) - targets[rows], reads) for fit, rows in fits) for ridge in RIDGES]
+    if min(errors) >= _seen(erased - targets, reads):
         return cut
     ridge = RIDGES[int(np.argmin(errors))]
     repair = _Ridge.of(erased, targets, constant).at(ridge)
@@ -142,6 +146,11 @@ def repaired(
         rank=cut.rank,
         ridge=ridge,
     )
+
+
+def _seen(missed: Floats, reads: Floats) -> float:
+    """Return the sum of squared distances behind what reads the states."""
+    return float(np.sum((missed @ reads) * missed))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

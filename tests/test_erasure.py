@@ -148,7 +148,7 @@ def test_a_repair_brings_both_sides_to_the_reference_and_the_concept_does_not_co
     own, reference, side, folds = pairs()
     cut = erasure.leace(own, side)
 
-    whole = erasure.repaired(cut, own, reference, folds)
+    whole = erasure.repaired(cut, own, reference, folds, reads=np.eye(6))
 
     assert np.ptp(class_means(whole(own), side), axis=0).max() < 1e-8
     assert np.abs(whole(own) - reference).mean() < 0.2 * np.abs(cut(own) - reference).mean()
@@ -161,4 +161,16 @@ def test_a_repair_that_does_not_hold_on_rows_left_out_is_not_made():
     cut = erasure.leace(states, codes)
     noise = cut(states) + rng.standard_normal(states.shape)
 
-    assert erasure.repaired(cut, states, noise, np.array_split(np.arange(40), 2)) is cut
+    assert erasure.repaired(cut, states, noise, np.array_split(np.arange(40), 2), reads=np.eye(30)) is cut
+
+
+def test_how_strong_a_repair_is_is_chosen_by_what_reads_the_states():
+    own, reference, side, folds = pairs()
+    rng = np.random.default_rng(1)
+    noisy = reference + np.outer(rng.standard_normal(len(own)), [0, 0, 0, 0, 0, 50])
+    cut = erasure.leace(own, side)
+
+    blind, whole = (erasure.repaired(cut, own, noisy, folds, reads=np.diag([1, 1, 1, 1, 1, w])) for w in (0, 1))
+
+    seen = [np.square((r(own) - reference)[:, :5]).sum() for r in (blind, whole)]
+    assert seen[0] < seen[1]

@@ -91,7 +91,14 @@ def linear(
     if site.holds_constant:
         cut = erasure.anchored(cut, read[classes == 0].mean(axis=0))
     if kind == "repaired":
-        cut = erasure.repaired(cut, read, wanted, held_out.folds(units, rng), constant=site.holds_constant)
+        cut = erasure.repaired(
+            cut,
+            read,
+            wanted,
+            held_out.folds(units, rng),
+            reads=sites.reads(site),
+            constant=site.holds_constant,
+        )
     return Fitted(cut=HeadCut(map=cut), said=_said(kind, site, cut, read), states=read, texts=tuple(texts))
 
 

@@ -281,19 +281,24 @@ def perplexity(before: Floats, after: Floats, margin: float) -> Cost:
     tokens, count = before[:, 1], len(before)
     lost = before[:, 0] - after[:, 0]
     change = float(lost.sum() / tokens.sum())
-    value = Value(value=math.expm1(change))
+    value = Value(value=_relative(change))
     if count > 1:
         without = (lost.sum() - lost) / (tokens.sum() - tokens)
         se = math.sqrt((count - 1) / count * float(np.square(without - change).sum()))
         if se > 0:
             low, high = laws.interval(StudentT(estimate=change, se=se, df=count - 1))
-            value = Value(value=math.expm1(change), low=math.expm1(low), high=math.expm1(high))
-    per_token = [math.exp(-float(x[:, 0].sum() / tokens.sum())) for x in (before, after)]
+            value = Value(value=_relative(change), low=_relative(low), high=_relative(high))
+    per_token = [1 + _relative(-float(x[:, 0].sum() / tokens.sum())) for x in (before, after)]
     outcome = equivalent(value, margin, "both") if count > 1 else "undecided"
     return Cost(
         name="perplexity", title="Perplexity on neutral texts, relative change", unit="ratio", n=count,
         before=per_token[0], after=per_token[1], change=value, sides="both", decides=True, outcome=outcome,
     )  # fmt: skip
+
+
+def _relative(nats: float) -> float:
+    """Return e to a power less 1; a model that was ruined beyond double precision is as ruined as it can say."""
+    return math.expm1(min(nats, 700.0))
 
 
 def _right(decision: Decision, scores: Floats, labels: Bools) -> Floats:

@@ -177,6 +177,13 @@ def states(loaded: LoadedModel, site: Site, texts: Sequence[str], progress: Prog
     return np.stack([out[text] for text in texts])
 
 
+def reads(site: Site) -> Floats:
+    """Return W'W of the head's first map, (width, width): by it, distances of states are those of what it puts out."""
+    weight = site.module.get_parameter("weight").detach().float()
+    moment: Floats = (weight.T @ weight).double().cpu().numpy()
+    return moment
+
+
 def batches(
     loaded: LoadedModel, texts: Sequence[str], progress: Progress, title: str
 ) -> Iterator[tuple[Padded, list[str]]]:

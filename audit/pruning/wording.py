@@ -165,7 +165,8 @@ def _percent(share: float) -> str:
 
 
 def _amount(share: float, cost: Cost) -> str:
-    return f"{100 * share:+.2f} {'%' if cost.unit == 'ratio' else 'points'}"
+    # A random cut may ruin a causal model by more orders of magnitude than a line holds.
+    return f"{100 * share:+.3g} %" if cost.unit == "ratio" else f"{100 * share:+.2f} points"
 
 
 def _within(value: Value) -> str:

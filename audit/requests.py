@@ -297,7 +297,7 @@ class PartEffects:
 class Patched:
     """The contrast of each text with sets of parts taken from the reference's run: activation patching.
 
-    All parts of a set take, at every token, the values that they have when the model reads the reference; everything
+    All parts of a set take the values that they have when the model reads the reference; everything
     behind them is computed anew (Vig et al. 2020; Meng et al. 2022). The empty set is the text itself. Every pair is
     asked all sets, and each pair with each set is stored by itself.
 
@@ -308,9 +308,13 @@ class Patched:
     references: tuple[str, ...]
     sets: tuple[tuple[Part, ...], ...]
     contrast: Contrast
+    positions: tuple[tuple[int, ...], ...] | None = None
+    """For each pair, the tokens at which its parts are taken, special ones counted; None for all tokens."""
 
     def __post_init__(self) -> None:
         _in_pairs(self)
+        if self.positions is not None and len(self.positions) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and positions for {len(self.positions)}")
 
 
 def _in_pairs(request: PartEffects | Patched) -> None:

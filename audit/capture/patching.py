@@ -220,26 +220,36 @@ def packed(
 # ---- carried out ---------------------------------------------------------------------------------
 
 
-def patched(loaded: LoadedModel, where: PartMap, rows: Sequence[tuple[Pair, tuple[Part, ...]]]) -> tuple[Floats, int]:
-    """Return the score of each row, a pair with the parts that are taken from its reference, and the rows that ran.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """A pair with the parts that are taken from its reference."""
+
+    pair: Pair
+    parts: tuple[Part, ...]
+    positions: tuple[int, ...] | None = None
+    """Tokens at which they are taken; None for all of them."""
+
+
+def patched(loaded: LoadedModel, where: PartMap, rows: Sequence[Row]) -> tuple[Floats, int]:
+    """Return the score of each row, and the number of texts that were read for it.
 
     Each reference is read once, however many rows take from it, and only what some row takes is kept.
     """
     import torch
 
-    where.check([part for _, parts in rows for part in parts])
-    pairs = list(dict.fromkeys(pair for pair, _ in rows))
+    where.check([part for row in rows for part in row.parts])
+    pairs = list(dict.fromkeys(row.pair for row in rows))
     # Texts are as long as their references, so both batches are padded to one width.
-    references, texts = pad(loaded, [p.reference for p in pairs]), pad(loaded, [p.text for p, _ in rows])
-    of_row = torch.tensor([pairs.index(pair) for pair, _ in rows])
-    changes = _changes(loaded, where, [parts for _, parts in rows])
+    references, texts = pad(loaded, [p.reference for p in pairs]), pad(loaded, [row.pair.text for row in rows])
+    of_row = torch.tensor([pairs.index(row.pair) for row in rows])
+    changes = _changes(loaded, where, rows, tokens=texts.ids.shape[1])
     with torch.inference_mode():
         if changes:
             with _hooked(changes, keeping=True, of_row=of_row):
                 logits(loaded, references)
         with _hooked(changes, keeping=False, of_row=of_row):
             found = logits(loaded, texts)
-        out = torch.stack([pair.score(found[i : i + 1])[0] for i, (pair, _) in enumerate(rows)])
+        out = torch.stack([row.pair.score(found[i : i + 1])[0] for i, row in enumerate(rows)])
     if not all(change.runs == 2 for change in changes):
         raise CannotAnswer("a matrix did not run once in each pass, so what was to be changed is not what was changed")
     return out.double().cpu().numpy(), len(rows) + (len(pairs) if changes else 0)
@@ -256,6 +266,8 @@ class _Change:
     """Which units of the node some row takes, (taken,)."""
     mask: torch.Tensor
     """(rows, taken): which of them each row takes."""
+    at: torch.Tensor
+    """(rows, tokens): at which tokens."""
     source: torch.Tensor | None = None
     """(references, tokens, taken)"""
     runs: int = 0
@@ -273,33 +285,37 @@ class _Change:
         assert self.source is not None, "references are read first"
         changed = view.clone()
         taken = self.source[of_row.to(node.device)]
-        mask = self.mask.to(node.device)[:, None, :]
+        mask = (self.at[:, :, None] & self.mask[:, None, :]).to(node.device)
         changed[:, :, columns] = torch.where(mask, taken, changed[:, :, columns])
         return changed.reshape(node.shape)
 
 
-def _changes(loaded: LoadedModel, where: PartMap, sets: Sequence[tuple[Part, ...]]) -> list[_Change]:
+def _changes(loaded: LoadedModel, where: PartMap, rows: Sequence[Row], *, tokens: int) -> list[_Change]:
     """Return what is changed at each node that any row's parts touch."""
     import torch
 
     width = int(loaded.model.config.get_text_config().hidden_size)
     taken: dict[tuple[nn.Module, bool], dict[int, set[int]]] = {}
-    for row, parts in enumerate(sets):
-        for part in parts:
+    at = torch.ones(len(rows), tokens, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        if row.positions is not None:
+            at[number] = False
+            at[number, list(row.positions)] = True
+        for part in row.parts:
             if part.kind == "layer":
                 node, units = (loaded.parts.blocks[part.block], True), range(width)
             else:
                 node = (where.matrix(part), False)
                 units = range(*where.columns(part).indices(where.width(part)))
-            taken.setdefault(node, {}).setdefault(row, set()).update(units)
+            taken.setdefault(node, {}).setdefault(number, set()).update(units)
     out = []
     for (module, puts_out), by_rows in taken.items():
         columns = sorted(set[int]().union(*by_rows.values()))
-        at = {unit: i for i, unit in enumerate(columns)}
-        mask = torch.zeros(len(sets), len(columns), dtype=torch.bool)
-        for row, units_of_row in by_rows.items():
-            mask[row, [at[unit] for unit in units_of_row]] = True
-        out.append(_Change(module=module, puts_out=puts_out, columns=torch.tensor(columns), mask=mask))
+        place = {unit: i for i, unit in enumerate(columns)}
+        mask = torch.zeros(len(rows), len(columns), dtype=torch.bool)
+        for number, units_of_row in by_rows.items():
+            mask[number, [place[unit] for unit in units_of_row]] = True
+        out.append(_Change(module=module, puts_out=puts_out, columns=torch.tensor(columns), mask=mask, at=at))
     return out
 
 

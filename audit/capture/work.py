@@ -17,7 +17,7 @@ from audit.capture import contrasts, generation, interventions
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.interventions import RowShifts
 from audit.capture.passes import Brought, Wanted
-from audit.capture.patching import GRADIENT_SHARE, Pair, check_aligned
+from audit.capture.patching import GRADIENT_SHARE, Pair, Row, check_aligned
 from audit.capture.store import key_of, request_key
 from audit.capture.tokens import TokenIds, answer_ids
 from audit.requests import (
@@ -52,6 +52,7 @@ class Unit:
     seed: int | None = None
     shift: Shift | None = None
     parts: tuple[Part, ...] = ()
+    positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +151,17 @@ def units_of(request: PerUnit) -> list[Unit]:
             # so that sets of one pair are neighbours in a batch and share the reading of its reference.
             key = request_key({**jsonable(request), "sets": ()})
             keyed = [(parts, key_of(*sorted(part.name for part in parts))) for parts in request.sets]
+            everywhere = (None,) * len(request.texts)
             return [
-                Unit(request=key, key=key_of(a, b) + of_set, text=b, reference=a, parts=parts)
-                for a, b in zip(request.references, request.texts, strict=True)
+                Unit(
+                    request=key,
+                    key=key_of(a, b) + of_set + (b"" if at is None else key_of(*map(str, sorted(at)))),
+                    text=b,
+                    reference=a,
+                    parts=parts,
+                    positions=at,
+                )
+                for a, b, at in zip(request.references, request.texts, request.positions or everywhere, strict=True)
                 for parts, of_set in keyed
             ]
 
@@ -176,6 +185,9 @@ def refuse(executor: LocalExecutor, request: Request, ids: Ids) -> None:
         where = executor.part_map
         if isinstance(request, Patched):
             where.check([part for parts in request.sets for part in parts])
+            for text, at in zip(request.texts, request.positions or (), strict=request.positions is not None):
+                if outside := [i for i in at if not 0 <= i < len(ids[text])]:
+                    raise CannotAnswer(f"a text of {len(ids[text])} tokens has none at {outside}")
         for text, reference in zip(request.texts, request.references, strict=True):
             check_aligned(ids[text], ids[reference])
             contrasts.bind(executor.loaded, request.contrast, text, ids[text])
@@ -321,7 +333,9 @@ def _patched(contrast: Contrast, units: tuple[Unit, ...]) -> Work:
     def run(executor: LocalExecutor, batch: Sequence[Unit], ids: Ids) -> Ran:
         pairs = {(u.text, u.reference): u for u in batch}
         bound = {key: _pair(executor, contrast, unit, ids) for key, unit in pairs.items()}
-        values, rows = executor.patch([(bound[u.text, u.reference], u.parts) for u in batch])
+        values, rows = executor.patch(
+            [Row(pair=bound[u.text, u.reference], parts=u.parts, positions=u.positions) for u in batch]
+        )
         tokens = sum(len(ids[u.text]) for u in batch) + sum(len(pair.reference) for pair in bound.values())
         return Ran(values=list(values[:, None]), rows=rows, tokens=tokens)
 

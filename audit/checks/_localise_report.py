@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from audit.checks._attributions import spearman
 from audit.checks._carried import carried, divisible
 from audit.checks._estimate import Estimate
 from audit.checks._localise_parts import PartSet
-from audit.checks._localise_plan import Aligned, Division
+from audit.checks._localise_plan import Aligned, Division, Pair
 from audit.checks._swaps import Comparison
 from audit.holm import holm
 from audit.requests import PairEffects
@@ -41,6 +41,9 @@ from audit.types import (
 
 ALPHA = 0.05
 """Level of the tests of single parts, after Holm's correction."""
+
+LEAST_P = 0.0001
+"""p-values below it are printed as such."""
 
 LEAST_AGREEMENT = 0.5
 """Rank correlation of gradient and patching below which the screening is taken to have missed parts."""
@@ -128,6 +131,8 @@ class Screened:
     sign: float
     """Which way the swap moves the score."""
     every: tuple[Part, ...]
+    by_field: Mapping[str, Floats]
+    """Mean first-order effect of the states of each field's tokens, (layers,)."""
 
     @property
     def set(self) -> PartSet:
@@ -159,6 +164,9 @@ class Confirmed:
     """(pairs, parts)"""
     lone_random: Floats
     """(pairs, others): single parts that are in no set, drawn at random"""
+
+    cells: Mapping[tuple[int, str], float]
+    """Mean effect of taking what a block puts out at the tokens of a field."""
 
     def share(self, effect: Floats) -> Estimate:
         """Return the share of the total effect."""
@@ -251,8 +259,8 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
             title="The set carries more than random sets",
             guards=Guards.FALSE_ALARM,
             passed=bool(share > others.max()),
-            found=f"a share of {share:.3f}; {len(others)} random sets carry {others.mean():.3f} on average and "
-            f"{others.max():.3f} at most",
+            found=f"a share of {share:.3f}; {_plural(len(others), 'random set')} of as many parts carry "
+            f"{_plain(others.mean())} on average and {_plain(others.max())} at most",
             needed="more than every one of them",
         ),
         ValidityCheck(
@@ -276,41 +284,81 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
     )
 
 
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _plain(share: float) -> str:
+    """Return a share in three decimals, zero without a sign."""
+    return f"{round(share, 3) + 0.0:.3f}"
+
+
 # ---- exhibits ------------------------------------------------------------------------------------
 
 
 def exhibits(found: Localised) -> tuple[Exhibit, ...]:
     """Return the map over layers and fields, the parts by name, the shares, and how they grow with the set."""
-    return _map(found), _parts(found), _shares(found), _growth(found)
+    return _map(found), _parts(found), _shares(found), _growth(found), _first_order_map(found)
 
 
 MOST_COLUMNS = 12
-"""Columns of the map; the fields with the smallest effects share one."""
+"""Columns of a map; the fields with the smallest effects are left out of it."""
+
+MOST_CELLS = 40
+"""Cells of the map that are patched: those where the gradient sees most."""
+
+
+def first_order(effects: Sequence[PairEffects], pairs: Sequence[Pair], names: Sequence[str]) -> dict[str, Floats]:
+    """Return for every field, those of the template first, the mean first-order effect of its states (layers,)."""
+    out: dict[str, Floats] = {name: np.zeros(len(effects[0].states)) for name in names}
+    for pair, one in zip(pairs, effects, strict=True):
+        for at, name in enumerate(pair.fields):
+            out[name] = out.get(name, 0.0) + one.states[:, at] / len(pairs)
+    largest = sorted(out, key=lambda name: -float(np.abs(out[name]).max()))[:MOST_COLUMNS]
+    return {name: values for name, values in out.items() if name in largest}
+
+
+def cells(by_field: Mapping[str, Floats]) -> dict[str, list[int]]:
+    """Return the blocks whose output is patched at each field: the cells where the gradient sees most."""
+    every = [(block, field) for field, values in by_field.items() for block in range(len(values) - 1)]
+    chosen = sorted(every, key=lambda cell: -abs(float(by_field[cell[1]][cell[0] + 1])))[:MOST_CELLS]
+    return {field: sorted(block for block, name in chosen if name == field) for field in by_field}
 
 
 def _map(found: Localised) -> Grid:
-    pairs, effects = found.plan.screening, found.screened.effects
-    by_field: dict[str, Floats] = {name: np.zeros(len(effects[0].states)) for name in found.data.template.names}
-    for pair, one in zip(pairs, effects, strict=True):
-        for at, name in enumerate(pair.fields):
-            by_field[name] = by_field.get(name, 0.0) + one.states[:, at] / len(pairs)
-    if len(by_field) > MOST_COLUMNS:
-        largest = sorted(by_field, key=lambda name: -float(np.abs(by_field[name]).max()))[: MOST_COLUMNS - 1]
-        rest = np.sum([values for name, values in by_field.items() if name not in largest], axis=0)
-        by_field = {name: values for name, values in by_field.items() if name in largest} | {"other fields": rest}
-    total = float(np.mean([one.total for one in effects]))
+    """Return the map that patching drew on held-out pairs."""
+    c = found.confirmed
+    blocks = sorted({block for block, _ in c.cells})
+    fields = tuple(found.screened.by_field)
     return Grid(
         id="map",
         title="Where the difference is carried: layers and fields of the text",
         row_title="After",
         column_title="Tokens of",
         unit="logit",
+        rows=tuple(f"block {block}" for block in blocks),
+        columns=fields,
+        values=tuple(tuple(c.cells.get((block, field)) for field in fields) for block in blocks),
+        note=f"On {len(c.total)} held-out pairs: how far the logit moves on average when the states of these tokens "
+        f"after that block are taken from the counterpart. The whole effect is {c.total.mean():.3f}.",
+    )
+
+
+def _first_order_map(found: Localised) -> Grid:
+    """Return the same by the gradient, with the embeddings."""
+    by_field, effects = found.screened.by_field, found.screened.effects
+    total = float(np.mean([one.total for one in effects]))
+    return Grid(
+        id="first_order_map",
+        title="The same to first order, as it was screened",
+        row_title="After",
+        column_title="Tokens of",
+        unit="logit",
         rows=("embeddings", *(f"block {block}" for block in range(len(effects[0].states) - 1))),
         columns=tuple(by_field),
         values=tuple(tuple(map(float, row)) for row in np.stack(list(by_field.values()), axis=1)),
-        note=f"To first order, on {len(pairs)} screening pairs: what the logit would gain on average, were the states "
-        "of these tokens after that block as in the counterpart. Where the model is close to linear, each row adds up "
-        f"to the whole effect, {total:.3f}.",
+        note=f"By the gradient, on {len(effects)} screening pairs, where the whole effect is {total:.3f}. Where this "
+        "differs much from what patching found, the model is far from linear along the swap.",
     )
 
 
@@ -331,7 +379,7 @@ def _parts(found: Localised) -> Table:
                 low,
                 high,
                 float(estimate.value / c.total.mean()),
-                f"{c.p_values[i]:.4f}",
+                f"{c.p_values[i]:.4f}" if c.p_values[i] >= LEAST_P else f"< {LEAST_P}",
                 "yes" if c.p_values[i] <= ALPHA and beyond else "no",
             )
         )

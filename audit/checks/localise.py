@@ -162,6 +162,7 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     nested = len(_localise_parts.sizes(params.most))
     screening = TRIED + SAMPLED + 1 + nested
     held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
+    held_out += _localise_report.MOST_CELLS
     # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
     return LaterRounds(scored_texts=pairs * (4 + 6 + 2 * (screening + held_out)))
 
@@ -196,7 +197,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     if not there_is.passed:
         return NotAssessed(reason=f"nothing to localise: {there_is.found} ({there_is.needed})", validity=(there_is,))
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
-    screened = yield from _screen(params, plan, contrast, rng)
+    screened = yield from _screen(params, plan, contrast, data.template.names, rng)
     if isinstance(screened, NotAssessed):
         return screened
     confirmed = yield from _confirm(params, plan, contrast, screened, rng)
@@ -271,7 +272,7 @@ def _too_faint(confirmed: Confirmed) -> NotAssessed:
 
 
 def _screen(
-    params: Params, plan: Division, contrast: Contrast, rng: np.random.Generator
+    params: Params, plan: Division, contrast: Contrast, names: Sequence[str], rng: np.random.Generator
 ) -> Generator[Any, Any, Screened | NotAssessed]:
     """Rank the parts by the gradient, then by patching the highest, and find how many carry the share."""
     pairs = plan.screening
@@ -312,6 +313,7 @@ def _screen(
         wanted=params.share,
         sign=sign,
         every=tuple(every),
+        by_field=_localise_report.first_order(effects, pairs, names),
     )
 
 
@@ -356,7 +358,8 @@ def _confirm(
     """Patch on the held-out pairs: the nested sets, all parts, random sets, and the highest one by one."""
     pairs, chosen = plan.held_out, screened.set
     singles: list[Part] = list(screened.sets[-1][: params.listed])
-    random = [_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)]
+    # Of few others there are few sets; the same one twice would count twice.
+    random = list(dict.fromkeys(_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)))
     lone = [
         (part,)
         for kind in dict.fromkeys(part.kind for part in singles)
@@ -369,10 +372,17 @@ def _confirm(
         [(part,) for part in singles],
         lone,
     ]
-    scores, back = yield (
+    wanted = _localise_report.cells(screened.by_field)
+    scores, back, *mapped = yield (
         _patching(pairs, [one for group in groups for one in group], contrast),
         _patching(pairs, [chosen], contrast, back=True),
+        *(_at_field(pairs, field, blocks, contrast) for field, blocks in wanted.items() if blocks),
     )
+    cells = {
+        (block, field): float((effects - scores[:, 0]).mean())
+        for (field, blocks), answer in zip(((f, b) for f, b in wanted.items() if b), mapped, strict=True)
+        for block, effects in zip(blocks, answer.T, strict=True)
+    }
     ends = np.cumsum([1, *map(len, groups)])
     nested, whole, by_chance, alone, lone_by_chance = (
         scores[:, a:b] - scores[:, :1] for a, b in itertools.pairwise(ends.tolist())
@@ -387,6 +397,18 @@ def _confirm(
         parts=tuple(singles),
         alone=alone,
         lone_random=lone_by_chance,
+        cells=cells,
+    )
+
+
+def _at_field(pairs: Sequence[Pair], field: str, blocks: Sequence[int], contrast: Contrast) -> Patched:
+    """Return the request for what each block puts out at the tokens of one field."""
+    return Patched(
+        texts=_texts(pairs),
+        references=_counterparts(pairs),
+        sets=tuple((Part(kind="layer", block=block),) for block in blocks),
+        contrast=contrast,
+        positions=tuple(pair.tokens_of(field) for pair in pairs),
     )
 
 

@@ -18,7 +18,7 @@ from audit.capture.evidence import unpacked_effects
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.model import LoadedModel
 from audit.capture.parts import by_row, part_map
-from audit.capture.patching import Pair
+from audit.capture.patching import Pair, Row
 from audit.capture.scheduler import Scheduler
 from audit.capture.store import Store
 from audit.capture.tokens import token_ids
@@ -56,10 +56,11 @@ def pairs_of(
     ]
 
 
-def patched(loaded: LoadedModel, *sets: tuple[Part, ...]) -> np.ndarray:
+def patched(loaded: LoadedModel, *sets: tuple[Part, ...], at: tuple[int, ...] | None = None) -> np.ndarray:
     """(pairs, sets)"""
     pairs = pairs_of(loaded)
-    values, _ = LocalExecutor(loaded).patch([(pair, parts) for pair in pairs for parts in sets])
+    rows = [Row(pair=pair, parts=parts, positions=at) for pair in pairs for parts in sets]
+    values, _ = LocalExecutor(loaded).patch(rows)
     return values.reshape(len(pairs), len(sets))
 
 
@@ -140,6 +141,26 @@ def test_causal_models_are_read_at_their_answers(load: Load, family: str) -> Non
 
     assert found[:, 0] == pytest.approx([e.score for e in effects(loaded)], abs=1e-5)
     assert found[:, 1] == pytest.approx([e.reference_score for e in effects(loaded)], abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_parts_are_taken_at_the_tokens_named_alone(
+    load: Load, family: str
+) -> None:
+    loaded = load(family, CLASSIFIER)
+    pair = pairs_of(loaded)[0]
+    read = 0 if family == "bert" else len(pair.text) - 1
+    last, ends = Part(kind="layer", block=2), effects(loaded)[0]
+
+    def at(*positions: int) -> float:
+        values, _ = LocalExecutor(loaded).patch([Row(pair=pair, parts=(last,), positions=positions)])
+        return float(values[0])
+
+    assert at(read) == pytest.approx(ends.reference_score, abs=1e-4)
+    assert at(*(i for i in range(len(pair.text)) if i != read)) == pytest.approx(ends.score, abs=1e-4)
+    assert at() == pytest.approx(ends.score, abs=1e-5)
+    if family != "bert":
+        assert patched(loaded, (Part(kind="layer", block=0),), at=(0, 1))[0, 0] == pytest.approx(ends.score, abs=1e-5)
 
 
 # ---- a known mechanism ---------------------------------------------------------------------------
@@ -339,6 +360,24 @@ def test_pairs_of_different_length_are_refused(load: Load, store: Store) -> None
     assert str(refused.value) == (
         "a text of 10 tokens and a reference of 6 do not align, and states are compared position by position"
     )
+
+
+def test_the_same_parts_at_other_tokens_are_another_answer(load: Load, store: Store) -> None:
+    loaded = load("bert", CLASSIFIER)
+    everywhere = request((HEAD,))
+    at_name = replace(everywhere, positions=((3,), (1,)))
+
+    (all_tokens, one), _ = ask(store, loaded, everywhere, at_name)
+
+    assert one[0, 0] == pytest.approx(patched(loaded, (HEAD,), at=(3,))[0, 0], abs=1e-5)
+    assert one[0, 0] != pytest.approx(all_tokens[0, 0], abs=1e-5)
+
+
+def test_positions_outside_the_text_are_refused(load: Load, store: Store) -> None:
+    with pytest.raises(CannotAnswer) as refused:
+        ask(store, load("bert", CLASSIFIER), replace(request((HEAD,)), positions=((3,), (40,))))
+
+    assert str(refused.value) == "a text of 13 tokens has none at [40]"
 
 
 def test_parts_that_the_model_lacks_are_refused_before_anything_runs(load: Load, store: Store) -> None:

@@ -23,7 +23,6 @@ from audit.capture.tokens import TokenIds, TokenRange, tokenised
 from audit.errors import user_error
 from audit.requests import Attributions, CannotAnswer, Contrast, TokenAttribution
 from audit.shapes import Floats
-from audit.types import Part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -231,13 +230,13 @@ class LocalExecutor:
         first, second = (self.part_effects(p, both_ends=both_ends) for p in (pairs[:middle], pairs[middle:]))
         return first + second
 
-    def patch(self, rows: Sequence[tuple[patching.Pair, tuple[Part, ...]]]) -> tuple[Floats, int]:
+    def patch(self, rows: Sequence[patching.Row]) -> tuple[Floats, int]:
         """Return the score of each pair with parts from its reference and the rows it cost, in halves where need be."""
         try:
             with self._threads(TINY_BLOCKS):
                 return patching.patched(self.loaded, self.part_map, rows)
         except (RuntimeError, MemoryError) as error:
-            self._shrink(error, sum(len(pair.text) for pair, _ in rows), len(rows))
+            self._shrink(error, sum(len(row.pair.text) for row in rows), len(rows))
         middle = len(rows) // 2
         (a, rows_a), (b, rows_b) = self.patch(rows[:middle]), self.patch(rows[middle:])
         return np.concatenate([a, b]), rows_a + rows_b

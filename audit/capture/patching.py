@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.capture.contrasts import Logits2Score, logits
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair, scores
 from audit.capture.parts import PartMap, by_row
-from audit.capture.tokens import Padded, TokenIds, pad
+from audit.capture.tokens import Padded, pad
 from audit.requests import CannotAnswer
 from audit.shapes import Floats
 from audit.types import Part
@@ -35,30 +35,6 @@ if TYPE_CHECKING:
 
 GRADIENT_SHARE = 8
 """A pass that keeps every head's and neuron's input and its gradient takes a batch of an eighth of the usual tokens."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pair:
-    """A text and its reference as tokens, and the number that is read off the text's logits."""
-
-    text: TokenIds
-    reference: TokenIds
-    score: Logits2Score
-
-
-def check_aligned(text: TokenIds, reference: TokenIds) -> None:
-    """Check that the states of two texts can be compared position by position.
-
-    Raises
-    ------
-    CannotAnswer
-        When they have different numbers of tokens.
-    """
-    if len(text) != len(reference):
-        raise CannotAnswer(
-            f"a text of {len(text)} tokens and a reference of {len(reference)} do not align, "
-            "and states are compared position by position"
-        )
 
 
 # ---- watching ------------------------------------------------------------------------------------
@@ -142,9 +118,8 @@ def part_effects(loaded: LoadedModel, where: PartMap, pairs: Sequence[Pair], *, 
     the mean of it and that at the reference, which makes the estimate exact to second order along a straight line.
     """
     texts, references = pad(loaded, [p.text for p in pairs]), pad(loaded, [p.reference for p in pairs])
-    scores = [p.score for p in pairs]
-    here, score, slopes = _run(loaded, where, texts, scores, gradient=True)
-    there, other, more = _run(loaded, where, references, scores, gradient=both_ends)
+    here, score, slopes = _run(loaded, where, texts, pairs, gradient=True)
+    there, other, more = _run(loaded, where, references, pairs, gradient=both_ends)
     out = []
     for node, (a, b) in enumerate(zip(here, there, strict=True)):
         slope = (slopes[node].float() + more[node].float()) / 2 if both_ends else slopes[node].float()
@@ -181,7 +156,7 @@ def _by_pair(
 
 
 def _run(
-    loaded: LoadedModel, where: PartMap, batch: Padded, scores: Sequence[Logits2Score], *, gradient: bool
+    loaded: LoadedModel, where: PartMap, batch: Padded, pairs: Sequence[Pair], *, gradient: bool
 ) -> tuple[list[torch.Tensor], Floats, list[torch.Tensor]]:
     """Run a batch; return its nodes, its scores (rows,) and, where asked, the gradient at every node."""
     import torch
@@ -189,8 +164,7 @@ def _run(
     with torch.set_grad_enabled(gradient):
         with _watching(loaded, where, len(batch.ids)) as seen:
             start = loaded.parts.embeddings(batch.ids).detach().requires_grad_(gradient)
-            found = logits(loaded, batch, start)
-        score = torch.stack([one(found[i : i + 1])[0] for i, one in enumerate(scores)])
+            score = scores(loaded, batch, pairs, start)
         if gradient and not score.requires_grad:
             raise CannotAnswer("the model gives no gradients (quantised, perhaps), and parts are ranked by them")
         # Rows do not influence each other, so one backward of the sum serves all of them.
@@ -246,10 +220,9 @@ def patched(loaded: LoadedModel, where: PartMap, rows: Sequence[Row]) -> tuple[F
     with torch.inference_mode():
         if changes:
             with _hooked(changes, keeping=True, of_row=of_row):
-                logits(loaded, references)
+                scores(loaded, references, pairs)
         with _hooked(changes, keeping=False, of_row=of_row):
-            found = logits(loaded, texts)
-        out = torch.stack([row.pair.score(found[i : i + 1])[0] for i, row in enumerate(rows)])
+            out = scores(loaded, texts, [row.pair for row in rows])
     if not all(change.runs == 2 for change in changes):
         raise CannotAnswer("a matrix did not run once in each pass, so what was to be changed is not what was changed")
     return out.double().cpu().numpy(), len(rows) + (len(pairs) if changes else 0)

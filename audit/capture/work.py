@@ -13,11 +13,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from audit.capture import contrasts, generation, interventions
+from audit.capture import generation, interventions
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.interventions import RowShifts
+from audit.capture.pairs import Pair, pair
 from audit.capture.passes import Brought, Wanted
-from audit.capture.patching import GRADIENT_SHARE, Pair, Row, check_aligned
+from audit.capture.patching import GRADIENT_SHARE, Row
 from audit.capture.store import key_of, request_key
 from audit.capture.tokens import TokenIds, answer_ids
 from audit.requests import (
@@ -189,8 +190,7 @@ def refuse(executor: LocalExecutor, request: Request, ids: Ids) -> None:
                 if outside := [i for i in at if not 0 <= i < len(ids[text])]:
                     raise CannotAnswer(f"a text of {len(ids[text])} tokens has none at {outside}")
         for text, reference in zip(request.texts, request.references, strict=True):
-            check_aligned(ids[text], ids[reference])
-            contrasts.bind(executor.loaded, request.contrast, text, ids[text])
+            pair(executor.loaded, request.contrast, text, ids[text], ids[reference])
 
 
 def _distinct(units: Sequence[Unit]) -> tuple[Unit, ...]:
@@ -300,9 +300,7 @@ def _compared(units: tuple[Unit, ...]) -> Work:
 
 
 def _pair(executor: LocalExecutor, contrast: Contrast, unit: Unit, ids: Ids) -> Pair:
-    text, reference = ids[unit.text], ids[unit.reference]
-    check_aligned(text, reference)
-    return Pair(text=text, reference=reference, score=contrasts.bind(executor.loaded, contrast, unit.text, text).score)
+    return pair(executor.loaded, contrast, unit.text, ids[unit.text], ids[unit.reference])
 
 
 def _screened(request: PartEffects) -> Work:
@@ -336,7 +334,7 @@ def _patched(contrast: Contrast, units: tuple[Unit, ...]) -> Work:
         values, rows = executor.patch(
             [Row(pair=bound[u.text, u.reference], parts=u.parts, positions=u.positions) for u in batch]
         )
-        tokens = sum(len(ids[u.text]) for u in batch) + sum(len(pair.reference) for pair in bound.values())
+        tokens = sum(len(ids[u.text]) for u in batch) + sum(len(one.reference) for one in bound.values())
         return Ran(values=list(values[:, None]), rows=rows, tokens=tokens)
 
     return Work(

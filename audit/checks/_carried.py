@@ -18,6 +18,7 @@ import numpy as np
 from audit.checks._clusters import Labels, Way, cluster_count, effective_clusters, jackknife, variance
 from audit.checks._estimate import Estimate, limits, t_law
 from audit.shapes import Floats
+from audit.types import NoVariation
 
 LEAST_PRECISION = 0.5
 """Half-width of the total effect's interval, relative to the effect, up to which shares of it are given."""
@@ -46,3 +47,13 @@ def divisible(total: Estimate) -> bool:
     """Whether an effect is known well enough for shares of it to mean something."""
     low, high = limits(total)
     return (high - low) / 2 <= LEAST_PRECISION * abs(total.value)
+
+
+def reaches(share: Estimate, wanted: float) -> bool:
+    """Whether a share is shown to lie between ``wanted`` and as far above one.
+
+    The whole interval has to: a set that just reaches it here falls short elsewhere every other time. Where every
+    cluster came out the same, as with a part that everything passes through, the value itself decides.
+    """
+    low, high = (share.value,) * 2 if isinstance(share.law, NoVariation) else limits(share)
+    return wanted <= low and high <= 2 - wanted

@@ -35,9 +35,12 @@ def estimates(effects: Sequence[PairEffects], kinds: Iterable[PartKind]) -> dict
     return out
 
 
-def ranked(effects: dict[Part, float], sign: float) -> list[Part]:
-    """Return the parts that move the score the way the swap does, strongest first."""
-    return sorted((p for p in effects if sign * effects[p] > 0), key=lambda p: (-sign * effects[p], p.name))
+def ranked(effects: dict[Part, float]) -> list[Part]:
+    """Return the parts that move the score, those that move it most first, whichever way.
+
+    What works against the effect belongs to it: parts that push alone overshoot.
+    """
+    return sorted((p for p in effects if effects[p]), key=lambda p: (-abs(effects[p]), p.name))
 
 
 def everything(effects: PairEffects) -> PartSet:

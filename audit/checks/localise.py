@@ -6,10 +6,12 @@ The same case is written with an attribute's value and with its reference, and t
 difference reaches the decision are looked for: attention heads, MLP neurons, layers and token positions. Two fifths
 of the clusters screen. There the gradient estimates for every head and neuron at once what the score would be, were
 that part alone as it is when the model reads the other text (attribution patching), and the parts that rank
-highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated
-share while screening are taken from the counterpart's run together, and the share of the swap's whole effect that they
-carry is measured; and the highest ones by one. Beside it stand sets of as many parts of the same kinds drawn at
-random, the same parts taken back out of the counterpart's run, and the attention and MLPs of all blocks together.
+highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated share while
+screening are taken from the counterpart's run together, and the share of the swap's whole effect that they carry is
+measured, in the mean and case by case; then the highest one by one. Parts that work against the effect rank as
+high as those that make it: without them the others overshoot, and a share may exceed one. Beside it stand sets of as
+many parts of the same kinds drawn at random, the same parts taken back out of the counterpart's run, and the
+attention and MLPs of all blocks together.
 
 Why it matters
 --------------
@@ -29,9 +31,9 @@ Validity checks
 ---------------
 There must be an effect to localise: the swap has to move the score by at least what the policy says, with an interval
 that excludes zero, or nothing is assessed. Pairs whose two texts have different numbers of tokens are left
-out and counted. Parts are ranked and confirmed on disjoint clusters. The confirmed parts must carry more than every
-random set, and the gradient's ranking must agree with the true effect of a sample of parts. Single parts are
-corrected for how many were tried (Holm).
+out and counted. Parts are ranked and confirmed on disjoint clusters. The confirmed parts must come closer to the
+whole effect than every random set, and the gradient's ranking must agree with the true effect of a sample of parts.
+Single parts are corrected for how many were tried (Holm).
 
 References
 ----------
@@ -52,7 +54,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
-from audit.checks._carried import carried
+from audit.checks._carried import carried, reaches
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Division, Pair
 from audit.checks._localise_report import METRICS, Confirmed, Localised, Screened
@@ -282,8 +284,7 @@ def _screen(
     by_pair = _localise_parts.estimates(effects, params.kinds)
     estimated = {part: float(values.mean()) for part, values in by_pair.items()}
     total = np.array([one.total for one in effects])
-    sign = 1.0 if total.mean() >= 0 else -1.0
-    order = _localise_parts.ranked(estimated, sign)
+    order = _localise_parts.ranked(estimated)
     if not order:
         return _no_part(len(estimated))
     highest = order[:TRIED]
@@ -293,38 +294,35 @@ def _screen(
     alone = yield from _effects(pairs, [(part,) for part in tried], contrast)
     patched = dict(zip(tried, alone.mean(axis=0).tolist(), strict=True))
     # The highest by their true effect; behind them what was not patched, by the gradient.
-    first = sorted(highest, key=lambda part: (-sign * patched[part], part.name))
-    rest = [part for part in order if part not in patched]
-    sets = _localise_parts.nested([*(p for p in first if sign * patched[p] > 0), *rest], params.most)
+    first = _localise_parts.ranked({part: patched[part] for part in highest})
+    sets = _localise_parts.nested([*first, *(part for part in order if part not in patched)], params.most)
     if not sets:
         return _no_part(len(estimated))
     together = yield from _effects(pairs, sets, contrast)
     shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
-    # The lower end: a set that just reaches the share here falls short of it elsewhere every other time.
-    enough = [i for i, share in enumerate(shares) if _stats.limits(share)[0] >= params.share]
+    enough = [i for i, share in enumerate(shares) if reaches(share, params.share)]
     return Screened(
         effects=tuple(effects),
         estimated=estimated,
         patched=patched,
         sets=tuple(sets),
-        chosen=enough[0] if enough else int(np.argmax([share.value for share in shares])),
+        chosen=enough[0] if enough else int(np.argmin([abs(1 - share.value) for share in shares])),
         reached=bool(enough),
         shares=tuple(share.value for share in shares),
         wanted=params.share,
-        sign=sign,
         every=tuple(every),
         by_field=_localise_report.first_order(effects, pairs, names),
     )
 
 
 def _no_part(tried: int) -> NotAssessed:
-    found = f"none of {tried:,} parts moves the score the way the swap does"
+    found = f"none of {tried:,} parts moves the score"
     return NotAssessed(
         reason=f"no part to confirm: {found}",
         validity=(
             ValidityCheck(
                 name="parts_found",
-                title="Some part moves the score as the swap does",
+                title="Some part moves the score",
                 guards=Guards.MEASUREMENT,
                 passed=False,
                 found=found,

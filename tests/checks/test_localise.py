@@ -80,6 +80,37 @@ def test_what_passes_by_all_parts_is_told() -> None:
     assert passed(finding, "share_reached") is False
 
 
+def test_parts_that_work_against_the_effect_belong_to_the_set() -> None:
+    push, brake = Part(kind="head", block=0, index=0), Part(kind="neuron", block=1, index=2)
+
+    finding = found(on_toy(_toy_parts.credit(1.0, {push: 1.6, brake: -0.6})))
+
+    rows = table(finding, "parts")
+    assert {name for name, row in rows.items() if row["In the set"] == "yes"} == {push.name, brake.name}
+    assert rows[brake.name]["Share"] == pytest.approx(-0.6, abs=0.01)
+    assert share(finding) == pytest.approx(1.0, abs=0.01)
+    assert [row["Held-out pairs"] for row in table(finding, "growth").values()] == pytest.approx([1.6, 1.0], abs=0.01)
+
+
+def test_misses_in_both_directions_do_not_cancel() -> None:
+    weights = _toy_parts.credit(1.0, {}).weights
+
+    class Uneven(_toy_parts.Carrier):
+        def _patched(self, text: str, reference: str, parts: Any, at: Any) -> float:
+            value = super()._patched(text, reference, parts, at)
+            # Half of the cases are carried half as much too far, the others as much too little.
+            off = 0.5 if "income_high" in text else -0.25
+            return value + (off * self._total(text, reference) if PART in parts else 0.0)
+
+    finding = found(on_toy(Uneven(weights=weights, shares={PART: 1.0})))
+
+    assert share(finding) == pytest.approx(1.0, abs=0.05)
+    assert share(finding, "missed_share") == pytest.approx(1 / 3, abs=0.05)
+
+
+PART = Part(kind="neuron", block=0, index=3)
+
+
 def test_the_map_shows_the_field_that_was_swapped() -> None:
     finding = found(on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED)))
 
@@ -291,8 +322,6 @@ def built(family: str) -> LoadedModel:
         for number, block in enumerate(where.blocks):
             silence(block.attention, where.columns(HEAD) if number == HEAD.block else None)
             silence(block.mlp, where.columns(NEURON) if number == NEURON.block else None)
-        if family == "gpt2":  # there the neuron that was drawn works against the head, and parts that do are no find
-            where.matrix(NEURON).weight.neg_()
     return loaded
 
 
@@ -351,8 +380,8 @@ def test_among_neurons_the_one_that_acts_is_found(audited: Callable[..., Finding
 
     assert set(table(finding, "parts")) == {NEURON.name}
     assert share(finding, "random_share") == pytest.approx(0.0, abs=1e-3)
-    # Most of what the head writes goes to the output without the neuron, and the whole set says how little it is.
-    assert 0 < share(finding) < 1
+    # What the head writes goes to the output without the neuron as well, which may work with it or against it.
+    assert passed(finding, "share_reached") is False
 
 
 def test_names_that_are_alike_leave_nothing_to_localise(audited: Callable[..., Finding | NotAssessed]) -> None:

@@ -36,7 +36,7 @@ from audit.report import (
     view,
     waivers,
 )
-from audit.report.heatmap import heat_map
+from audit.report.heatmap import heat_map, shaded
 from audit.report.spikes import spiked
 from audit.text import visible
 from audit.types import Table
@@ -150,6 +150,7 @@ def _words() -> Mapping[str, Any]:
         "by_method": findings.by_method,
         "drawings": charts.drawings,
         "heat_map": heat_map,
+        "shaded": shaded,
         "cells": cells,
         "late_persons": late_persons,
         "waivers": waivers.views,

@@ -1,0 +1,172 @@
+"""Would this attribution find a shortcut in this model? A word is made decisive, and its rank is looked at.
+
+Which method finds a shortcut differs from model to model and task to task (Bastings et al. 2022, "Will you find these
+shortcuts?"), so the question is put to the audited model itself: the embedding of a word that the texts do not use is
+replaced by one that turns the decision (``Attributions.planted``; every other weight stays), the word is put into
+texts that were decided the other way, and where the decision turned the word must rank first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from audit.checks import _stats
+from audit.checks._attributions import Attributed, Explained
+from audit.checks._insertions import holds
+from audit.requests import Attributions, CannotAnswer, Planted, TokenAttribution, Vocabulary
+from audit.shapes import Bools
+from audit.types import Cell, Column, Table
+
+CANDIDATES = 64
+"""Words drawn from the vocabulary until one is in none of the texts."""
+RARE = 0.5
+"""Part of the vocabulary that they are drawn from first: where tokens are numbered by frequency, the rare ones."""
+MOST_TAUGHT = 8
+"""Texts on which the word is taught to decide; others are attributed."""
+FEWEST = 2
+"""Texts on either side: fewer show nothing."""
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What became of a planted word; arrays are over the texts in which it turned the decision and converged."""
+
+    word: str
+    rows: tuple[int, ...]
+    """Which of the texts they are."""
+    first: Bools
+    """Whether the word ranked first."""
+    chance: float
+    """Share in which a random order would put it first."""
+    tried: int
+    """Texts that held the word."""
+    turned: int
+    """Of these, how many were decided the other way for it."""
+
+
+def ask(
+    main: Attributed,
+    selected: Bools,
+    explained: Explained,
+    most: int,
+    margin: float,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, Found]:
+    """Plant a word in up to ``most`` texts and attribute them.
+
+    Parameters
+    ----------
+    main
+        The attribution that is tested: its method and baseline input are used.
+    selected
+        Which texts the model decides positively.
+    margin
+        The contrast above which it does.
+
+    Raises
+    ------
+    CannotAnswer
+        When there are too few texts, no word is free, or no embedding makes it decide.
+    """
+    # The decision that most texts have leaves most to be turned.
+    raises = bool(selected.mean() <= 0.5)
+    other_way = np.flatnonzero(selected != raises)
+    taught = min(MOST_TAUGHT, len(other_way) // 2)
+    if taught < FEWEST:
+        raise CannotAnswer(f"only {len(other_way)} texts are decided the way that a planted word could turn")
+    order = rng.permutation(other_way)
+    learnt, tested = order[:taught], sorted(order[taught : taught + most].tolist())
+    word = yield from _free_word(explained.texts, int(rng.integers(2**31)))
+    with_it = {i: _inserted(explained.texts[i], word, rng) for i in (*learnt.tolist(), *tested)}
+    answers = yield Attributions(
+        texts=tuple(with_it[i][0] for i in tested),
+        contrast=explained.contrast,
+        method=main.method,
+        baseline_input=main.baseline_input,
+        tolerance=explained.tolerance,
+        max_steps=explained.max_steps,
+        planted=Planted(word=word, raises=raises, taught_on=tuple(with_it[i][0] for i in learnt.tolist())),
+    )
+    side = 1 if raises else -1
+    turned = [(i, answer) for i, answer in zip(tested, answers, strict=True) if (answer.score > margin) == raises]
+    kept = [(i, answer) for i, answer in turned if answer.converged]
+    return Found(
+        word=word,
+        rows=tuple(i for i, _ in kept),
+        first=np.array([ranks_first(answer, with_it[i][1:], side) for i, answer in kept], dtype=bool),
+        chance=float(np.mean([1 / max(1, answer.text.special.count(False)) for _, answer in kept])) if kept else 0.0,
+        tried=len(tested),
+        turned=len(turned),
+    )
+
+
+def ranks_first(answer: TokenAttribution, span: tuple[int, int], side: int) -> bool:
+    """Whether no token speaks more for the decision than one of those in a stretch of characters.
+
+    ``side`` is +1 where the decision is the positive one, -1 where not.
+    """
+    counts = ~np.array(answer.text.special, dtype=bool)
+    inside = np.array([a < span[1] and b > span[0] for a, b in answer.text.spans], dtype=bool) & counts
+    values = side * np.asarray(answer.values)
+    if not inside.any() or not (values[inside] > 0).any():
+        return False
+    return bool(values[inside].max() >= values[counts].max())
+
+
+def _free_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
+    for last in (RARE, 1.0):
+        words = yield Vocabulary(sample=CANDIDATES, seed=seed, last=last)
+        # Letters alone: a word that could be read as part of a number or a name of a code says less.
+        for word in words.words:
+            if word.isalpha() and not any(holds(text, word) for text in texts):
+                return word
+    raise CannotAnswer("no word of the vocabulary is one token and in none of the texts")
+
+
+def _inserted(text: str, word: str, rng: np.random.Generator) -> tuple[str, int, int]:
+    """Return a text with the word before one of its own, drawn at random, and the characters that it takes."""
+    starts = [match.start() for match in _WORD.finditer(text)]
+    at = starts[int(rng.integers(1, len(starts)))] if len(starts) > 1 else starts[0]
+    return f"{text[:at]}{word} {text[at:]}", at, at + len(word)
+
+
+# ---- what comes of it ----------------------------------------------------------------------------
+
+
+def estimate(found: Found, clusters: tuple[Sequence[str], ...]) -> _stats.Estimate | None:
+    """Return the share of texts in which the word that turned the decision ranked first; None where it turned none."""
+    if not found.rows:
+        return None
+    return _stats.clustered_proportion(found.first, _stats.chosen(clusters, list(found.rows)))
+
+
+def table(found: Found | None, why_not: str) -> Table:
+    """Return what was planted and whether it was found."""
+    row: tuple[Cell, ...] = (f"not planted: {why_not}", None, None, None, None, None)
+    if found is not None:
+        share = float(found.first.mean()) if found.rows else None
+        chance = found.chance if found.rows else None
+        row = (f"“{found.word}”", found.tried, found.turned, len(found.rows), share, chance)
+    return Table(
+        id="planted_word",
+        title="Would it find a shortcut in this model?",
+        columns=(
+            Column(title="Planted word"),
+            Column(title="Texts with it", unit="count"),
+            Column(title="Decision turned", unit="count"),
+            Column(title="Of these converged", unit="count"),
+            Column(title="Ranked first", unit="share"),
+            Column(title="By a random order", unit="share"),
+        ),
+        rows=(row,),
+        note="The word's embedding was replaced by one that turns decisions, no longer than the longest of the "
+        "vocabulary; every other weight is the audited model's. A planted word is easier to find than a shortcut that "
+        "is spread over many words: what is missed here would be missed there, not the other way round.",
+    )

@@ -5,8 +5,7 @@ shortcuts?"). Theirs are trained into models; here nothing is trained but one ve
 texts do not use, and it lives in a hook. The weights of the audited model are never touched, a text without the word
 is read exactly as ever, and the cost is some passes over a few texts.
 
-The vector is never longer than the longest embedding of the vocabulary: a word that shouts would be found by any
-method and show nothing.
+How long the vector may be is part of the request: a word that shouts would be found by any method and show nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 STEPS = 300
 MARGIN = 2.0
 """Logits by which the word is to decide every text it is taught on."""
-LEAST_TAUGHT = 0.95
+LEAST_TAUGHT = 0.8
 """Share of those texts that it must decide."""
 STRIDE = 0.1
 """Adam's rate, in root mean squares of a typical embedding."""
@@ -99,12 +98,12 @@ def _taught(loaded: LoadedModel, contrast: Contrast, plant: Planted, token: int)
             torch.nn.functional.softplus(MARGIN + 1.0 - margins).mean().backward()
             optimizer.step()
             with torch.no_grad():
-                vector.mul_(min(1.0, longest / max(float(vector.norm()), 1e-12)))
+                vector.mul_(min(1.0, plant.reach * longest / max(float(vector.norm()), 1e-12)))
     share = float((margins > 0).float().mean())
     if share < LEAST_TAUGHT:
         raise CannotAnswer(
-            f"no embedding of {plant.word!r}, as long as those of other words, makes it decide: {share:.0%} of the "
-            f"texts it was taught on went its way"
+            f"no embedding of {plant.word!r} of {plant.reach:g} times the length of the longest makes it decide: "
+            f"{share:.0%} of the texts it was taught on went its way"
         )
     return vector.detach()
 

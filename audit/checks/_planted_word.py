@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,16 @@ from audit.shapes import Bools
 from audit.types import Cell, Column, Table
 
 CANDIDATES = 64
-"""Words drawn from the vocabulary until one is in none of the texts."""
+"""Words drawn from the vocabulary, of which one is taken that is in no text, or in the fewest."""
 RARE = 0.5
 """Part of the vocabulary that they are drawn from first: where tokens are numbered by frequency, the rare ones."""
 MOST_TAUGHT = 8
 """Texts on which the word is taught to decide; others are attributed."""
 FEWEST = 2
 """Texts on either side: fewer show nothing."""
+
+REACHES = (1.0, 2.0, 4.0)
+"""Lengths that the embedding may have, tried in turn."""
 
 _WORD = re.compile(r"\S+")
 
@@ -49,24 +52,29 @@ class Found:
     """Texts that held the word."""
     turned: int
     """Of these, how many were decided the other way for it."""
+    reach: float
+    """As in ``Planted``."""
 
 
 def ask(
     main: Attributed,
+    texts: Sequence[str],
     selected: Bools,
     explained: Explained,
     most: int,
     margin: float,
     rng: np.random.Generator,
 ) -> Generator[Any, Any, Found]:
-    """Plant a word in up to ``most`` texts and attribute them.
+    """Plant a word in up to ``most`` of some texts and attribute them.
 
     Parameters
     ----------
     main
         The attribution that is tested: its method and baseline input are used.
-    selected
-        Which texts the model decides positively.
+    texts, selected
+        What is drawn from, and which of them the model decides positively.
+    explained
+        The contrast, and how exactly it is attributed.
     margin
         The contrast above which it does.
 
@@ -75,25 +83,19 @@ def ask(
     CannotAnswer
         When there are too few texts, no word is free, or no embedding makes it decide.
     """
+    word = yield from _rare_word(texts, int(rng.integers(2**31)))
+    free = np.array([not holds(text, word) for text in texts])
     # The decision that most texts have leaves most to be turned.
-    raises = bool(selected.mean() <= 0.5)
-    other_way = np.flatnonzero(selected != raises)
+    raises = bool(selected[free].mean() <= 0.5)
+    other_way = np.flatnonzero(free & (selected != raises))
     taught = min(MOST_TAUGHT, len(other_way) // 2)
     if taught < FEWEST:
         raise CannotAnswer(f"only {len(other_way)} texts are decided the way that a planted word could turn")
     order = rng.permutation(other_way)
     learnt, tested = order[:taught], sorted(order[taught : taught + most].tolist())
-    word = yield from _free_word(explained.texts, int(rng.integers(2**31)))
-    with_it = {i: _inserted(explained.texts[i], word, rng) for i in (*learnt.tolist(), *tested)}
-    answers = yield Attributions(
-        texts=tuple(with_it[i][0] for i in tested),
-        contrast=explained.contrast,
-        method=main.method,
-        baseline_input=main.baseline_input,
-        tolerance=explained.tolerance,
-        max_steps=explained.max_steps,
-        planted=Planted(word=word, raises=raises, taught_on=tuple(with_it[i][0] for i in learnt.tolist())),
-    )
+    with_it = {i: _inserted(texts[i], word, rng) for i in (*learnt.tolist(), *tested)}
+    plant = Planted(word=word, raises=raises, taught_on=tuple(with_it[i][0] for i in learnt.tolist()))
+    plant, answers = yield from _planted(main, explained, tuple(with_it[i][0] for i in tested), plant)
     side = 1 if raises else -1
     turned = [(i, answer) for i, answer in zip(tested, answers, strict=True) if (answer.score > margin) == raises]
     kept = [(i, answer) for i, answer in turned if answer.converged]
@@ -104,7 +106,38 @@ def ask(
         chance=float(np.mean([1 / max(1, answer.text.special.count(False)) for _, answer in kept])) if kept else 0.0,
         tried=len(tested),
         turned=len(turned),
+        reach=plant.reach,
     )
+
+
+def _planted(
+    main: Attributed, explained: Explained, texts: tuple[str, ...], plant: Planted
+) -> Generator[Any, Any, tuple[Planted, Sequence[TokenAttribution]]]:
+    """Attribute texts under the shortest embedding that decides.
+
+    Raises
+    ------
+    CannotAnswer
+        When the longest that is tried does not.
+    """
+    for reach in REACHES:
+        plant = replace(plant, reach=reach)
+        try:
+            answers = yield Attributions(
+                texts=texts,
+                contrast=explained.contrast,
+                method=main.method,
+                baseline_input=main.baseline_input,
+                tolerance=explained.tolerance,
+                max_steps=explained.max_steps,
+                planted=plant,
+            )
+        except CannotAnswer:
+            if reach == REACHES[-1]:
+                raise
+        else:
+            return plant, answers
+    raise AssertionError("the last reach returned or raised")
 
 
 def ranks_first(answer: TokenAttribution, span: tuple[int, int], side: int) -> bool:
@@ -120,14 +153,20 @@ def ranks_first(answer: TokenAttribution, span: tuple[int, int], side: int) -> b
     return bool(values[inside].max() >= values[counts].max())
 
 
-def _free_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
+def _rare_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
+    """Return the word that the fewest texts hold; the vocabulary of a small model may have none that is in no text."""
+    best, fewest = "", len(texts)
     for last in (RARE, 1.0):
         words = yield Vocabulary(sample=CANDIDATES, seed=seed, last=last)
         # Letters alone: a word that could be read as part of a number or a name of a code says less.
-        for word in words.words:
-            if word.isalpha() and not any(holds(text, word) for text in texts):
+        for word in filter(str.isalpha, words.words):
+            if (held := sum(holds(text, word) for text in texts)) < fewest:
+                best, fewest = word, held
+            if not held:
                 return word
-    raise CannotAnswer("no word of the vocabulary is one token and in none of the texts")
+    if not best:
+        raise CannotAnswer("no word of the vocabulary is one token and missing from a text")
+    return best
 
 
 def _inserted(text: str, word: str, rng: np.random.Generator) -> tuple[str, int, int]:
@@ -149,11 +188,11 @@ def estimate(found: Found, clusters: tuple[Sequence[str], ...]) -> _stats.Estima
 
 def table(found: Found | None, why_not: str) -> Table:
     """Return what was planted and whether it was found."""
-    row: tuple[Cell, ...] = (f"not planted: {why_not}", None, None, None, None, None)
+    row: tuple[Cell, ...] = (f"not planted: {why_not}", None, None, None, None, None, None)
     if found is not None:
         share = float(found.first.mean()) if found.rows else None
         chance = found.chance if found.rows else None
-        row = (f"“{found.word}”", found.tried, found.turned, len(found.rows), share, chance)
+        row = (f"“{found.word}”", found.tried, found.turned, len(found.rows), share, chance, found.reach)
     return Table(
         id="planted_word",
         title="Would it find a shortcut in this model?",
@@ -164,9 +203,11 @@ def table(found: Found | None, why_not: str) -> Table:
             Column(title="Of these converged", unit="count"),
             Column(title="Ranked first", unit="share"),
             Column(title="By a random order", unit="share"),
+            Column(title="Length of its embedding, at most", unit="ratio"),
         ),
         rows=(row,),
-        note="The word's embedding was replaced by one that turns decisions, no longer than the longest of the "
-        "vocabulary; every other weight is the audited model's. A planted word is easier to find than a shortcut that "
-        "is spread over many words: what is missed here would be missed there, not the other way round.",
+        note="The word's embedding was replaced by one that turns decisions; every other weight is the audited "
+        "model's. Its length is at most that of the longest embedding of the vocabulary times the number shown. A "
+        "planted word is easier to find than a shortcut that is spread over many words: what is missed here would be "
+        "missed there, not the other way round.",
     )

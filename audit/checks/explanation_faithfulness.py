@@ -53,7 +53,17 @@ from audit.checks import _attributions, _competence, _planted_word, _randomised,
 from audit.checks._attributions import Attributed, Explained
 from audit.checks._token_shares import UNSEEN, mark, usable_baselines
 from audit.registry import Example, LaterRounds
-from audit.requests import ALL_WEIGHTS, Ablations, CannotAnswer, CheckRun, Contrast, Method, Scores, Tokenised
+from audit.requests import (
+    ALL_WEIGHTS,
+    Ablations,
+    CannotAnswer,
+    CheckRun,
+    Contrast,
+    Method,
+    Scores,
+    Tokenised,
+    TokenisedText,
+)
 from audit.shapes import Bools, Floats
 from audit.types import (
     Dataset,
@@ -259,7 +269,8 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     sample = min(params.sample, len(data.rows))
     stages = (_randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
     return LaterRounds(
-        attributed_texts=4 * sample + stages + min(params.planted, sample), state_texts=1 if params.shuffled else 0
+        attributed_texts=4 * sample + stages + min(params.planted, len(data.rows)),
+        state_texts=1 if params.shuffled else 0,
     )
 
 
@@ -274,6 +285,8 @@ class _Answered:
     """Where the data hold the sample."""
     counts: list[Bools]
     clusters: _stats.Labels
+    distinct: _stats.Labels
+    """The clusters of all distinct rows, which words are planted in."""
     score: Floats
     every: list[Attributed]
     """The explanation itself, the same from the second baseline input where there is one, and the other method."""
@@ -300,24 +313,32 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     )
     if shut := _competence.closed(gate):
         return shut
-    by_text = dict(zip(every, decision.score(scores).tolist(), strict=True))
-    answered = yield from _ask(params, data, decision, chosen, tokens, np.array([by_text[t] for t in texts]), rng)
+    known = _Known(distinct=distinct, chosen=chosen, tokens=tokens, score=decision.score(scores))
+    answered = yield from _ask(params, data, decision, known, rng)
     if isinstance(answered, NotAssessed):
         return replace(answered, validity=gate)
     return _finding(params, data, decision, answered, gate, rng)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What the first round told."""
+
+    distinct: list[int]
+    """Rows whose text no earlier row has."""
+    chosen: list[int]
+    """The sample, in the order of the data."""
+    tokens: Sequence[TokenisedText]
+    """Of the sample."""
+    score: Floats
+    """Of the distinct rows."""
+
+
 def _ask(
-    params: Params,
-    data: Dataset,
-    decision: Decision,
-    chosen: list[int],
-    tokens: Sequence[Any],
-    score: Floats,
-    rng: np.random.Generator,
+    params: Params, data: Dataset, decision: Decision, known: _Known, rng: np.random.Generator
 ) -> Generator[Any, Any, _Answered | NotAssessed]:
-    rows = [data.rows[i] for i in chosen]
-    marked = [mark(row, text, (), ()) for row, text in zip(rows, tokens, strict=True)]
+    rows = [data.rows[i] for i in known.chosen]
+    marked = [mark(row, text, (), ()) for row, text in zip(rows, known.tokens, strict=True)]
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
     explained = Explained(
         texts=tuple(row.text for row in rows),
@@ -338,7 +359,7 @@ def _ask(
         return NotAssessed(reason=f"none of {len(rows)} texts converged within {params.max_steps} steps")
     other = yield from _attributions.attributed(params.other_method, main.baseline_input, explained)
     tested = yield from _tested(main, counts, explained, _runs.margin(decision), rng)
-    clusters = _stats.chosen(data.cluster_labels(), chosen)
+    clusters = _stats.chosen(data.cluster_labels(), known.chosen)
     why_not: dict[str, str] = {}
     stages: list[_randomised.Stage] = []
     planted: _planted_word.Found | None = None
@@ -349,17 +370,20 @@ def _ask(
         except CannotAnswer as reason:
             why_not["shuffled"] = str(reason)
     if params.planted:
+        texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
         try:
             planted = yield from _planted_word.ask(
-                main, decision.selected(score), explained, params.planted, _runs.margin(decision), rng
+                main, texts, selected, explained, params.planted, _runs.margin(decision), rng
             )
         except CannotAnswer as reason:
             why_not["planted"] = str(reason)
+    score_of = dict(zip(known.distinct, known.score.tolist(), strict=True))
     return _Answered(
-        chosen=chosen,
+        chosen=known.chosen,
         counts=counts,
         clusters=clusters,
-        score=score,
+        distinct=_stats.chosen(data.cluster_labels(), known.distinct),
+        score=np.array([score_of[i] for i in known.chosen]),
         every=[*found, other],
         second=found[1] if len(found) > 1 else None,
         other=other,
@@ -405,7 +429,7 @@ def _measurements(params: Params, answered: _Answered) -> tuple[Measurement, ...
     last = [stage.similarity for stage in answered.stages if stage.randomised == ALL_WEIGHTS]
     found += [("randomised_similarity", similarity) for similarity in last]
     if answered.planted is not None:
-        found.append(("planted_word_first", _planted_word.estimate(answered.planted, clusters)))
+        found.append(("planted_word_first", _planted_word.estimate(answered.planted, answered.distinct)))
     may = judgeable(params)
     return tuple(
         _stats.measure(_METRIC[name], estimate) for name, estimate in found if estimate is not None and name in may

@@ -44,15 +44,16 @@ def test_the_word_decides_where_it_stands_and_nowhere_else(load, family, task, r
     assert np.array_equal(scores(loaded, contrast, WITHOUT), before)
 
 
-def test_the_planted_embedding_is_no_longer_than_those_of_other_words(load):
+@pytest.mark.parametrize("reach", [1.0, 2.0])
+def test_the_planted_embedding_is_no_longer_than_allowed(load, reach):
     loaded = load("bert", "sequence-classification")
     longest = float(loaded.parts.embeddings.weight.norm(dim=-1).max())
 
-    with planting.planted(loaded, CLASSES, Planted(word="spring", raises=True, taught_on=WITH)):
+    with planting.planted(loaded, CLASSES, Planted(word="spring", raises=True, taught_on=WITH, reach=reach)):
         token = torch.tensor([[loaded.tokenizer.convert_tokens_to_ids("spring")]])
         planted = loaded.parts.embeddings(token)[0, 0]
 
-    assert float(planted.norm()) <= longest * (1 + 1e-6)
+    assert float(planted.norm()) <= reach * longest * (1 + 1e-6)
 
 
 def test_the_same_plant_is_the_same_vector(load, texts):

@@ -246,6 +246,8 @@ class Planted:
     """Whether it drives the contrast up or down."""
     taught_on: tuple[str, ...]
     """Texts that hold the word, on which its embedding is found; those to be attributed should be others."""
+    margin: float = 2.0
+    """Logits by which it is to decide the texts it is taught on."""
     reach: float = 1.0
     """How long the embedding may be, in lengths of the longest embedding of the vocabulary."""
 

@@ -22,11 +22,9 @@ from audit.requests import CannotAnswer, Contrast, Planted
 if TYPE_CHECKING:
     import torch
 
-STEPS = 300
-MARGIN = 2.0
-"""Logits by which the word is to decide every text it is taught on."""
+STEPS = 150
 LEAST_TAUGHT = 0.8
-"""Share of those texts that it must decide."""
+"""Share of the taught texts that the word must decide."""
 STRIDE = 0.1
 """Adam's rate, in root mean squares of a typical embedding."""
 
@@ -92,10 +90,10 @@ def _taught(loaded: LoadedModel, contrast: Contrast, plant: Planted, token: int)
             with _embedding(loaded, token, vector):
                 logits = contrasts.logits(loaded, batch)
             margins = side * torch.stack([score(logits[i : i + 1])[0] for i, score in enumerate(scores)])
-            if bool((margins > MARGIN).all()):
+            if bool((margins > plant.margin).all()):
                 return vector.detach()
             optimizer.zero_grad()
-            torch.nn.functional.softplus(MARGIN + 1.0 - margins).mean().backward()
+            torch.nn.functional.softplus(plant.margin + 1.0 - margins).mean().backward()
             optimizer.step()
             with torch.no_grad():
                 vector.mul_(min(1.0, plant.reach * longest / max(float(vector.norm()), 1e-12)))

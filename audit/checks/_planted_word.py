@@ -2,25 +2,26 @@
 
 Which method finds a shortcut differs from model to model and task to task (Bastings et al. 2022, "Will you find these
 shortcuts?"), so the question is put to the audited model itself: the embedding of a word that the texts do not use is
-replaced by one that turns the decision (``Attributions.planted``; every other weight stays), the word is put into
-texts that were decided the other way, and where the decision turned the word must rank first.
+replaced by one that turns the decision (``Attributions.planted``; every other weight stays). The word stands in the
+place of one of a text's own words, drawn at random, in texts that are decided the other way with the same word as it
+was: so it is the plant that turns the decision, and not the odd word. Where it does, it must rank first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from audit.checks import _stats
+from audit.checks import _runs, _stats
 from audit.checks._attributions import Attributed, Explained
 from audit.checks._insertions import holds
-from audit.requests import Attributions, CannotAnswer, Planted, TokenAttribution, Vocabulary
+from audit.requests import Attributions, CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary
 from audit.shapes import Bools
-from audit.types import Cell, Column, Table
+from audit.types import Cell, Column, Decision, Table
 
 CANDIDATES = 64
 """Words drawn from the vocabulary, of which one is taken that is in no text, or in the fewest."""
@@ -29,12 +30,14 @@ RARE = 0.5
 MOST_TAUGHT = 8
 """Texts on which the word is taught to decide; others are attributed."""
 FEWEST = 2
-"""Texts on either side: fewer show nothing."""
+"""Texts that it is taught on: fewer show nothing."""
+DRAWN = 3
+"""Times as many texts are drawn as are used: some are decided otherwise for the word alone."""
 
 REACHES = (1.0, 2.0, 4.0)
 """Lengths that the embedding may have, tried in turn."""
 
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ def ask(
     selected: Bools,
     explained: Explained,
     most: int,
-    margin: float,
+    decision: Decision,
     rng: np.random.Generator,
 ) -> Generator[Any, Any, Found]:
     """Plant a word in up to ``most`` of some texts and attribute them.
@@ -75,8 +78,6 @@ def ask(
         What is drawn from, and which of them the model decides positively.
     explained
         The contrast, and how exactly it is attributed.
-    margin
-        The contrast above which it does.
 
     Raises
     ------
@@ -87,22 +88,35 @@ def ask(
     free = np.array([not holds(text, word) for text in texts])
     # The decision that most texts have leaves most to be turned.
     raises = bool(selected[free].mean() <= 0.5)
-    other_way = np.flatnonzero(free & (selected != raises))
-    taught = min(MOST_TAUGHT, len(other_way) // 2)
+    some = rng.permutation(np.flatnonzero(free & (selected != raises)))[: DRAWN * (most + MOST_TAUGHT)].tolist()
+    with_it = {i: _with(texts[i], word, rng) for i in some}
+    if not some:
+        raise CannotAnswer("no text is decided the way that a planted word could turn")
+    scored = yield Scores(texts=tuple(with_it[i][0] for i in some), target=decision.target)
+    still = [i for i, one in zip(some, decision.selected(decision.score(scored)), strict=True) if bool(one) != raises]
+    taught = min(MOST_TAUGHT, len(still) // 2)
     if taught < FEWEST:
-        raise CannotAnswer(f"only {len(other_way)} texts are decided the way that a planted word could turn")
-    order = rng.permutation(other_way)
-    learnt, tested = order[:taught], sorted(order[taught : taught + most].tolist())
-    with_it = {i: _inserted(texts[i], word, rng) for i in (*learnt.tolist(), *tested)}
-    plant = Planted(word=word, raises=raises, taught_on=tuple(with_it[i][0] for i in learnt.tolist()))
+        raise CannotAnswer(f"only {len(still)} texts are decided the way that a planted word could turn")
+    learnt, tested = still[:taught], sorted(still[taught : taught + most])
+    plant = Planted(word=word, raises=raises, taught_on=tuple(with_it[i][0] for i in learnt))
     plant, answers = yield from _planted(main, explained, tuple(with_it[i][0] for i in tested), plant)
-    side = 1 if raises else -1
-    turned = [(i, answer) for i, answer in zip(tested, answers, strict=True) if (answer.score > margin) == raises]
+    return _found(plant, tested, answers, {i: with_it[i][1:] for i in tested}, _runs.margin(decision))
+
+
+def _found(
+    plant: Planted,
+    tested: Sequence[int],
+    answers: Sequence[TokenAttribution],
+    spans: Mapping[int, tuple[int, int]],
+    margin: float,
+) -> Found:
+    turned = [(i, a) for i, a in zip(tested, answers, strict=True) if (a.score > margin) == plant.raises]
     kept = [(i, answer) for i, answer in turned if answer.converged]
+    side = 1 if plant.raises else -1
     return Found(
-        word=word,
+        word=plant.word,
         rows=tuple(i for i, _ in kept),
-        first=np.array([ranks_first(answer, with_it[i][1:], side) for i, answer in kept], dtype=bool),
+        first=np.array([ranks_first(answer, spans[i], side) for i, answer in kept], dtype=bool),
         chance=float(np.mean([1 / max(1, answer.text.special.count(False)) for _, answer in kept])) if kept else 0.0,
         tried=len(tested),
         turned=len(turned),
@@ -169,11 +183,11 @@ def _rare_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
     return best
 
 
-def _inserted(text: str, word: str, rng: np.random.Generator) -> tuple[str, int, int]:
-    """Return a text with the word before one of its own, drawn at random, and the characters that it takes."""
-    starts = [match.start() for match in _WORD.finditer(text)]
-    at = starts[int(rng.integers(1, len(starts)))] if len(starts) > 1 else starts[0]
-    return f"{text[:at]}{word} {text[at:]}", at, at + len(word)
+def _with(text: str, word: str, rng: np.random.Generator) -> tuple[str, int, int]:
+    """Return a text with the word in place of one of its own, drawn at random, and the characters that it takes."""
+    own = [match.span() for match in _WORD.finditer(text)]
+    start, end = own[int(rng.integers(len(own)))] if own else (len(text), len(text))
+    return f"{text[:start]}{word}{text[end:]}", start, start + len(word)
 
 
 # ---- what comes of it ----------------------------------------------------------------------------

@@ -207,7 +207,7 @@ class Params(BaseModel):
     ] = 8
     planted: Annotated[
         int, Field(description="Rows that a decisive word is planted in; 0 for none.", ge=0, le=1000)
-    ] = 16
+    ] = 32
     tolerance: Annotated[
         float, Field(description="Completeness delta allowed, relative to the score difference.", gt=0, le=0.2)
     ] = 0.02
@@ -268,7 +268,9 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: three attributions and their tokens taken out, the stages, the planted word."""
     sample = min(params.sample, len(data.rows))
     stages = (_randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
+    tried = _planted_word.DRAWN * (params.planted + _planted_word.MOST_TAUGHT) if params.planted else 0
     return LaterRounds(
+        scored_texts=tried,
         attributed_texts=4 * sample + stages + min(params.planted, len(data.rows)),
         state_texts=1 if params.shuffled else 0,
     )
@@ -372,9 +374,7 @@ def _ask(
     if params.planted:
         texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
         try:
-            planted = yield from _planted_word.ask(
-                main, texts, selected, explained, params.planted, _runs.margin(decision), rng
-            )
+            planted = yield from _planted_word.ask(main, texts, selected, explained, params.planted, decision, rng)
         except CannotAnswer as reason:
             why_not["planted"] = str(reason)
     score_of = dict(zip(known.distinct, known.score.tolist(), strict=True))

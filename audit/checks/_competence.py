@@ -8,6 +8,7 @@ Where the data hold no true outcomes the last point is untested, and an untested
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,6 +53,12 @@ def decides(decision: Decision, answer: ScoreAnswer, clusters: _stats.Labels) ->
     mass = decision.answer_mass(answer)
     given = () if mass is None else (_mass(mass, clusters),)
     return (_spread(decision.score(answer)), *given)
+
+
+def spread_over(answer: ScoreAnswer, asked: Sequence[str], texts: Sequence[str]) -> ScoreAnswer:
+    """Return the answer of each of ``texts``, of which ``asked`` are the distinct ones that were scored."""
+    at = {text: i for i, text in enumerate(asked)}
+    return replace(answer, values=answer.values[[at[text] for text in texts]])
 
 
 def closed(checks: Sequence[ValidityCheck]) -> NotAssessed | None:

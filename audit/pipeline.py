@@ -202,8 +202,8 @@ def run(
         created=begun.created,
         policy=_policy_part(policy),
         freeze=policies.found_freeze(policy, begun.created),
-        model=_model_part(policy, loaded, scheduler.self_test or NOTHING_ASKED),
-        environment=_environment(loaded),
+        model=model_part(policy, loaded, scheduler.self_test or NOTHING_ASKED),
+        environment=environment(loaded),
         data=tuple(policy.datasets[name].card for name in policy.datasets),
         checks=tuple(check_part(c, outcomes[c.id], judged[c.id], scheduler.access[c.id]) for c in policy.checks),
         requirements=requirements,
@@ -389,7 +389,7 @@ def save(record: Record, path: Path, name: str, template: str = report.TECHNICAL
     UserError
         When it cannot be made, or the disk is full: under the report or under what it is laid out in.
     """
-    _save(path, lambda: report.render(record, name, template=template))
+    save_as(path, lambda: report.render(record, name, template=template))
 
 
 def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> tuple[list[Path], list[UserError]]:
@@ -408,10 +408,11 @@ def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> 
 
 def save_changes(comparison: Comparison, path: Path, name: str) -> None:
     """Write a comparison in one format; raises as ``save`` does."""
-    _save(path, lambda: changes.render(comparison, name))
+    save_as(path, lambda: changes.render(comparison, name))
 
 
-def _save(path: Path, content: Callable[[], bytes]) -> None:
+def save_as(path: Path, content: Callable[[], bytes]) -> None:
+    """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be written."""
     try:
         _write_whole(path, content())
     except OSError as error:
@@ -536,7 +537,8 @@ def _provider_part(policy: Policy) -> ProviderPart | None:
     return ProviderPart(path=facts.path, sha256=facts.sha256, statements=facts.statements, coverage=facts.coverage)
 
 
-def _model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
+def model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
+    """Return what a record says of the model."""
     return ModelPart(
         name=loaded.name,
         revision=loaded.switches.revision,
@@ -632,7 +634,8 @@ def versions() -> dict[str, str]:
     return out
 
 
-def _environment(loaded: LoadedModel) -> dict[str, str]:
+def environment(loaded: LoadedModel) -> dict[str, str]:
+    """Return the versions and settings that shaped a model's numbers."""
     return versions() | {key: loaded.context[key] for key in ("device", "dtype", "attention")}
 
 

@@ -138,7 +138,7 @@ def explained(case: Case, frame: Frame) -> Generator[Any, Any, Found]:
     reasons = reasons[: frame.rules.most_factors]
     against = [piece.id for piece in pieces if piece.outcome == "speaks against"][: frame.rules.most_factors]
     found, whole = yield from _together(seen, looked, reasons)
-    baselines = tuple(_baseline(a, loss, seen.at, frame) for a, loss in zip(seen.attributed, whole, strict=True))
+    baselines = tuple(_baseline(a, loss, frame) for a, loss in zip(seen.attributed, whole, strict=True))
     search = yield from searching.search(case, seen.at, lambda texts: _fits(texts, seen))
     return Found(
         outcome=outcome,
@@ -414,7 +414,7 @@ def _agreement(seen: Seen, looked: Looked) -> float | None:
     return _attributions.spearman(np.abs(a), np.abs(b))
 
 
-def _baseline(a: _attributions.Attributed, log_odds: float, at: Standpoint, frame: Frame) -> BaselinePart:
+def _baseline(a: _attributions.Attributed, log_odds: float, frame: Frame) -> BaselinePart:
     answer = a.answers[0]
     assert answer.n_steps is not None
     assert answer.completeness_delta is not None

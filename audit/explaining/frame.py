@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from audit.errors import UserError, user_error
 from audit.explanation import RulesPart
 from audit.requests import Contrast, ScoreAnswer
 from audit.shapes import Floats
-from audit.types import Dataset, Decision, Explaining, ExplanationTemplate, Policy
+from audit.types import EXPLANATION_TEMPLATES, Dataset, Decision, Explaining, ExplanationTemplate, Policy
 
 TITLE = "The decision cannot be explained"
 
@@ -225,6 +225,20 @@ def _told_by(name: str, data: Dataset) -> Mapping[str, Mapping[str, str]]:
         if all(len(found) == 1 for found in groups.values()) and 1 < len(different) < len(groups):
             out[attribute] = {value: next(iter(found)) for value, found in groups.items()}
     return out
+
+
+def template_of(name: str) -> ExplanationTemplate:
+    """Return the template of a name.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
+    for template in get_args(ExplanationTemplate):
+        if template == name:
+            return cast("ExplanationTemplate", template)
+    raise unknown("--template", name, EXPLANATION_TEMPLATES, "a template")
 
 
 def unknown(where: str, name: str, names: Iterable[str], what: str) -> UserError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,7 +116,7 @@ def _cut(span: Span, tokens: TokenisedText) -> list[Span]:
 
 
 def fixed(parts: Sequence[Part], tokens: TokenisedText) -> list[tuple[int, ...]]:
-    """Return the tokens of a template's own words: the same in every case, so no decision between cases rests on them."""
+    """Return the tokens of a template's own words: the same in every case, so nothing that differs rests on them."""
     taken = {i for part in parts for i in part.positions}
     return [(i,) for i, (a, b) in enumerate(tokens.spans) if b > a and not tokens.special[i] and i not in taken]
 
@@ -159,8 +160,8 @@ def stands_alone(part: Part) -> bool:
     return part.standing == "must not matter" or not any(ch.isalnum() for ch in part.value)
 
 
-def runs(chosen: Mapping[int, float], longest: int, *, alone: Set[int]) -> list[list[int]]:
-    """Return chosen words in runs: neighbours whose numbers have one sign are one phrase of at most ``longest`` words."""
+def runs(chosen: Mapping[int, float], longest: int, *, alone: AbstractSet[int]) -> list[list[int]]:
+    """Return chosen words in runs: neighbours whose numbers have one sign are one phrase, up to ``longest`` words."""
     out: list[list[int]] = []
     for at in sorted(chosen):
         last = out[-1] if out else None

@@ -51,6 +51,9 @@ POINTED_AT, REFERENCES = 48, 32
 CANDIDATES, LONGEST_PHRASE = 8, 5
 """Words that the attribution, and taking out, each propose; neighbours among them are one phrase."""
 
+LEAST_DIFFERENCE = 0.1
+"""Score difference below which a completeness delta is told absolutely: a share of nothing means nothing."""
+
 NOT_SMALL = 0.25
 """Share of the largest number from which a word is proposed."""
 
@@ -418,9 +421,7 @@ def _baseline(a: _attributions.Attributed, log_odds: float, frame: Frame) -> Bas
     answer = a.answers[0]
     assert answer.n_steps is not None
     assert answer.completeness_delta is not None
-    from audit.capture.attribution import FLOOR
-
-    difference = max(abs(answer.score - answer.baseline_score), FLOOR)
+    difference = max(abs(answer.score - answer.baseline_score), LEAST_DIFFERENCE)
     return BaselinePart(
         name=a.baseline_input,
         score=probability(log_odds),

@@ -88,7 +88,7 @@ def swapped(others: Others | None, at: Standpoint) -> Swapped | None:
 
 
 def confirmed(tested: Tested, at: Standpoint, margins: Mapping[str, float]) -> Piece:
-    """Return a part as the record keeps it; it counts where all interventions agree in sign and exceed their margins."""
+    """Return a part as the record keeps it; it counts where all its effects agree in sign and exceed their margins."""
     part, other = tested.part, swapped(tested.others, at)
     effects = {name: out.effect for name, out in tested.taken_out.items()}
     if other is not None:

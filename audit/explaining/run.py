@@ -64,7 +64,7 @@ def explain(
         When the policy, the data, the model or what is asked for cannot be used; of a single case also when it
         cannot be explained at all.
     """
-    from audit.capture import runs, store
+    from audit.capture import gradients, runs, store
     from audit.capture.model import check_decision
 
     progress = progress or Silent()
@@ -73,6 +73,8 @@ def explain(
     chosen = cases(early)
     loaded = load(policy)
     check_decision(loaded, policy.decision, policy.decision_place)
+    if why := gradients.why_none(loaded):
+        raise _no_gradients(loaded.name, why)
     fixed = frame(policy, options.wish, longest=loaded.max_length)
     root = options.store or store.default_root()
     begun = runs.begin(
@@ -98,8 +100,18 @@ def _lost(lost: Lost) -> UserError:
         TITLE,
         where=lost.source,
         found=lost.reason,
-        expected="a case whose decision and attributions this model can give",
-        do="see what an explanation needs of a model in docs/explaining.md",
+        expected="a case that this model can read whole, score and attribute",
+        do="docs/explaining.md says what an explanation needs of a model and of a case",
+    )
+
+
+def _no_gradients(name: str, why: str) -> UserError:
+    return user_error(
+        TITLE,
+        where=name,
+        found=f"the model gives no gradients ({why})",
+        expected="a model whose gradients are available: weights in float32, bfloat16 or float16",
+        do="explain the decision with the model as it was before it was quantised, and say so where you show it",
     )
 
 

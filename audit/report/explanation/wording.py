@@ -108,8 +108,8 @@ def sureness(e: Explanation) -> str:
     gap = view.number(abs(e.outcome.score - e.outcome.threshold), "points")
     return (
         f"The score lies {where} the threshold ({gap}, or {view.bare(distance, 'log-odds', 2)} log-odds): {means}. It "
-        "is the model’s own figure and no chance of being right: whether scores like this one mean what they say was not "
-        "looked at here."
+        "is the model’s own figure and no chance of being right: whether scores like this one mean what they say was "
+        "not looked at here."
     )
 
 

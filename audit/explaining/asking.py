@@ -146,7 +146,7 @@ def explained(case: Case, frame: Frame) -> Generator[Any, Any, Found]:
     return Found(
         outcome=outcome,
         baselines=baselines,
-        refused_baselines=tuple(refused),
+        refused_baselines=tuple(dict.fromkeys(refused)),
         margins=looked.margins,
         references=looked.references,
         words=len(looked.parts),
@@ -189,7 +189,7 @@ def _read(case: Case, frame: Frame) -> Generator[Any, Any, tuple[Seen, OutcomePa
     )
     attributed, refused = yield from _attributions.from_two_baselines(frame.baselines, explained)
     if not attributed:
-        raise CannotAnswer("no baseline input could be used: " + "; ".join(refused))
+        raise CannotAnswer("no baseline input could be used: " + "; ".join(dict.fromkeys(refused)))
     mass = frame.decision.answer_mass(answer)
     positive = at.log_odds > frame.threshold
     outcome = OutcomePart(

@@ -13,6 +13,7 @@ from audit.explaining.frame import TITLE, Frame
 from audit.policy.loader import file_bytes
 from audit.policy.tables import Table, TableError, TableRow, read_table
 from audit.requests import Span
+from audit.types import Dataset, TemplateChoice
 
 TEXT, ID = "text", "id"
 """Columns of a file of cases that hold a free text, and a name of the case."""
@@ -69,7 +70,7 @@ def of_row(number: int, frame: Frame) -> Case:
         kind="row",
         source=f"row {number} of the data set {frame.data.name}",
         text=row.text,
-        fields={name: row.fields[name] for name in row.spans},
+        fields={name: row.fields[name] for name in (*row.spans, *_chooses(frame.data))},
         spans=row.spans,
     )
 
@@ -113,7 +114,8 @@ def of_file(path: Path, frame: Frame) -> list[Case | Lost]:
 
 def _check_columns(table: Table, path: Path, frame: Frame) -> None:
     needed = frame.data.template.names if frame.data else ()
-    if TEXT in table.columns or (needed and set(needed) <= {*table.columns}):
+    several = frame.data is not None and set(_chooses(frame.data)) & {*table.columns}
+    if TEXT in table.columns or several or (needed and set(needed) <= {*table.columns}):
         return
     lacking = [name for name in needed if name not in table.columns]
     raise user_error(
@@ -134,17 +136,34 @@ def _ids(rows: Sequence[TableRow]) -> list[str]:
 
 def _case(row: TableRow, name: str, path: Path, frame: Frame) -> Case | Lost:
     source = f"{path.name}, line {row.place.line}"
-    needed = frame.data.template.names if frame.data else ()
-    if frame.data and needed and all(field in row.cells for field in needed):
+    needed = _needed(row, frame.data)
+    lacking = [field for field in needed if not _given(row, field, frame)]
+    if frame.data is not None and needed and not lacking:
         fields = {field: row.cells[field] for field in needed}
-        try:
-            text, spans = frame.data.template.render(fields)
-        except KeyError as error:
-            return Lost(id=name, source=source, reason=f"the data set has no template {error.args[0]!r}")
-        if text.strip():
-            return Case(id=name, kind="row", source=source, text=text, fields=fields, spans=spans)
-    elif row.cells.get(TEXT, "").strip():
+        text, spans = frame.data.template.render(fields)
+        return Case(id=name, kind="row", source=source, text=text, fields=fields, spans=spans)
+    if row.cells.get(TEXT, "").strip():
         return Case(id=name, kind="text", source=source, text=row.cells[TEXT])
-    elif lacking := [field for field in needed if field not in row.cells]:
+    if 0 < len(lacking) < len(needed):
         return Lost(id=name, source=source, reason=f"it has no text, and lacks {', '.join(lacking[:10])}")
-    return Lost(id=name, source=source, reason="its text is empty")
+    return Lost(id=name, source=source, reason="it has no text")
+
+
+def _given(row: TableRow, field: str, frame: Frame) -> bool:
+    """Return whether a case has a value of a field; a blank is one only where the data have blanks too."""
+    return bool(row.cells.get(field, "").strip()) or (field in row.cells and "" in frame.values.get(field, ()))
+
+
+def _chooses(data: Dataset) -> tuple[str, ...]:
+    """Return the field that says which of several templates a row was rendered from."""
+    return ("template",) if isinstance(data.template, TemplateChoice) else ()
+
+
+def _needed(row: TableRow, data: Dataset | None) -> tuple[str, ...]:
+    """Return the fields that a case needs to be rendered: those of its own template, where there are several."""
+    if data is None:
+        return ()
+    if not isinstance(data.template, TemplateChoice):
+        return data.template.names
+    mine = next((option for option in data.template.options if option.source == row.cells.get("template")), None)
+    return (*_chooses(data), *mine.names) if mine else ()

@@ -173,14 +173,15 @@ def _must_not_matter(data: Dataset | None, told: Explaining | None) -> tuple[str
     """Return the fields of the text that must not matter.
 
     Where the policy does not list them: every field but the legitimate ones; where it has none of these either, the
-    protected attributes that stand in the text.
+    protected attributes that stand in the text, and the fields that tell one.
     """
     if data is None:
         return ()
     if told is not None and told.must_not_matter:
         return told.must_not_matter
-    names = data.template.names
-    return tuple(name for name in names if (name not in data.legitimate if data.legitimate else name in data.groups))
+    if data.legitimate:
+        return tuple(name for name in data.template.names if name not in data.legitimate)
+    return tuple(name for name in data.template.names if name in data.groups or _told_by(name, data))
 
 
 def _allowed(
@@ -246,7 +247,7 @@ def unknown(where: str, name: str, names: Iterable[str], what: str) -> UserError
     import difflib
 
     known = list(names)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name[:100], [each for each in known if len(each) <= 100], n=1, cutoff=0.5)
     return user_error(
         TITLE,
         where=where,

@@ -15,7 +15,7 @@ TEXT = "Applicant Omar from Northmoor, a cook. Income high, debt moderate, histo
 
 @pytest.fixture
 def explain(cli, tmp_path, monkeypatch):
-    """Run the command in an empty folder, by default without the PDF, which takes seconds to lay out."""
+    """Run the command in an empty folder, without the PDF, which takes seconds to lay out."""
     monkeypatch.chdir(tmp_path)
 
     def run(policy, model, *arguments, formats="json,html"):
@@ -66,8 +66,8 @@ def test_an_untrained_model_has_no_reasons_and_says_so(explain, untrained_model,
     assert written(tmp_path / "explain-out").refused
     assert "  No reasons are given." in ended.out.splitlines()
     assert (
-        "  Factors confirmed by taking them out: not shown (0 legitimate factors that speak for the decision beyond the "
-        "margins; needed: at least one)."
+        "  Factors confirmed by taking them out: not shown (0 legitimate factors that speak for the decision beyond "
+        "the margins; needed: at least one)."
     ) in ended.out.splitlines()
 
 
@@ -95,7 +95,7 @@ def test_a_file_of_cases_gives_a_folder_for_each_and_a_bad_case_loses_no_other(e
     assert sorted(path.name for path in out.iterdir()) == ["0001", "0004"]
     assert [written(out / name).case.kind for name in ("0001", "0004")] == ["text", "row"]
     assert [line for line in ended.err.splitlines() if "not explained" in line] == [
-        "b (cases.jsonl, line 2): not explained: its text is empty",
+        "b (cases.jsonl, line 2): not explained: it has no text",
         "c (cases.jsonl, line 3): not explained: the text has 92 tokens, and this model reads at most 64 at once; "
         "a text that is cut is another text",
     ]
@@ -148,8 +148,8 @@ def test_a_text_longer_than_the_context(explain, untrained_model):
     assert ended.err[ended.err.index("The decision") :].strip() == (
         "The decision cannot be explained\n"
         "\n"
-        "a text given on the command line: the text has 72 tokens, and this model reads at most 64 at once; a text that "
-        "is cut is another text\n"
+        "a text given on the command line: the text has 72 tokens, and this model reads at most 64 at once; a text "
+        "that is cut is another text\n"
         "  expected: a case that this model can read whole, score and attribute\n"
         "  do: docs/explaining.md says what an explanation needs of a model and of a case"
     )
@@ -220,7 +220,7 @@ def test_a_quantised_model_without_gradients(explain, untrained_model, monkeypat
         """A product in whole numbers, as quantised kernels compute it: there is no way back."""
 
         @staticmethod
-        def forward(ctx, x, weight):
+        def forward(ctx, x, weight):  # noqa: ARG004
             step = weight.abs().max() / 127
             return x @ (torch.round(weight / step) * step).T
 

@@ -46,7 +46,7 @@ def identity(explanation: Explanation) -> Identity:
 
     digest = hashlib.sha256(explanation.to_json().encode("utf-8")).hexdigest()
     day = f"{view.moment(explanation.created):%Y%m%d}"
-    return Identity(digest=digest, report_id=f"{explanation.policy.id}-explained-{day}-{digest[:8]}")
+    return Identity(digest=digest, report_id=f"{explanation.policy.id[:32]}-explained-{day}-{digest[:8]}")
 
 
 def fill(explanation: Explanation, *, medium: Medium, **more: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from audit.explanation import Change, Explanation, NamedFactor, Piece
 from audit.report import view
@@ -12,10 +13,11 @@ from audit.report.page import brief
 CLOSE, FAR = 0.5, 2.0
 """Log-odds from the threshold up to which a score is close to it, and from which it is far away."""
 
-LONGEST_VALUE = 70
-LONGEST_TEXT = 420
-NAMED_ROWS = 6
-"""Factors that must not matter which are printed; those that moved the score come first."""
+LONGEST_VALUE, LONGEST_NAME, LONGEST_LABEL, LONGEST_TEXT = 44, 24, 24, 340
+"""Printed characters of a value, the name of a decision, that of a field, and the text: they fill two pages at most."""
+
+NAMED_ROWS, FLAGS = 5, 2
+"""Factors that must not matter which are printed, those that moved the score first; and those told in a sentence."""
 
 HEADINGS: Mapping[str, Mapping[str, str]] = {
     "credit_decision": {
@@ -53,9 +55,31 @@ def heading(e: Explanation, name: str) -> str:
     return HEADINGS[e.template][name]
 
 
+MUCH = 1500
+"""Printed characters of the case itself from which a page is set smaller, so that it stays one of two."""
+
+
+def dense(e: Explanation) -> bool:
+    """Return whether the case says so much that its pages need a smaller type."""
+    said = [factor.name + factor.sentence for factor in (*reasons(e), *against(e))]
+    said += [change(found) for found in e.search.found] + [flag(e, factor) for factor in e.moved[:FLAGS]]
+    said += list(refusal(e)[:4]) + [factor.label[:LONGEST_LABEL] + factor.value[:24] for factor in named(e)]
+    return sum(map(len, said)) + len(decision(e)) + len(brief(e.case.text, LONGEST_TEXT)) > MUCH
+
+
 def positive(e: Explanation) -> str:
-    """Return the name of the positive decision, whose probability is the score."""
-    return e.outcome.decided if e.outcome.positive else e.outcome.other
+    """Return the name of the positive decision, whose probability is the score, in quotation marks."""
+    return outcome(e.outcome.decided if e.outcome.positive else e.outcome.other)
+
+
+def outcome(name: str) -> str:
+    """Return the name of a decision in quotation marks."""
+    return quoted(name, LONGEST_NAME)
+
+
+def label(text: str) -> str:
+    """Return the name of a field as it is printed."""
+    return brief(text, LONGEST_LABEL)
 
 
 def score(value: float) -> str:
@@ -89,8 +113,8 @@ def decision(e: Explanation) -> str:
     o = e.outcome
     limit = view.plain(o.threshold, "probability")
     return (
-        f"The model decided {quoted(o.decided)}. Its score for {quoted(positive(e))} is {score(o.score)}; above "
-        f"{limit} the decision is {quoted(positive(e))}, otherwise {quoted(o.other if o.positive else o.decided)}."
+        f"The model decided {outcome(o.decided)}. Its score for {positive(e)} is {score(o.score)}; above "
+        f"{limit} the decision is {positive(e)}, otherwise {outcome(o.other if o.positive else o.decided)}."
     )
 
 
@@ -148,7 +172,7 @@ def against(e: Explanation) -> tuple[Factor, ...]:
 
 def _factor(e: Explanation, piece: Piece) -> Factor:
     first = next(iter(piece.taken_out.values()))
-    name = f"{view.sentence(piece.label).rstrip('.')}: {quoted(piece.value)}" if piece.label else quoted(piece.value)
+    name = f"{_opening(piece.label)}: {quoted(piece.value)}" if piece.label else quoted(piece.value)
     return Factor(
         name=name,
         sentence=_sentence(e, piece),
@@ -160,9 +184,9 @@ def _factor(e: Explanation, piece: Piece) -> Factor:
 def _sentence(e: Explanation, piece: Piece) -> str:
     first = next(iter(piece.taken_out.values()))
     it = "this statement" if piece.kind == "field" else "these words" if " " in piece.value else "this word"
-    turned = f" and the decision {quoted(e.outcome.other)}" if first.turned else ""
+    turned = f" and the decision {outcome(e.outcome.other)}" if first.turned else ""
     return (
-        f"Without {it} the score for {quoted(positive(e))} would have been {score(first.score)} instead of "
+        f"Without {it} the score for {positive(e)} would have been {score(first.score)} instead of "
         f"{score(e.outcome.score)}{turned}."
     )
 
@@ -179,6 +203,11 @@ def _turned(turned: int, of: int) -> str:
     return f"turned by {view.count(turned)}" if turned else ("it does not turn" if of == 1 else "none turns it")
 
 
+def _opening(text: str) -> str:
+    shown = label(text)
+    return shown[:1].upper() + shown[1:]
+
+
 def refusal(e: Explanation) -> tuple[str, ...]:
     """Return why reasons are not printed, a sentence for each check that did not pass."""
     return tuple(
@@ -186,6 +215,38 @@ def refusal(e: Explanation) -> tuple[str, ...]:
         for check in e.checks
         if check.passed is False
     )
+
+
+# ---- the text, with what moved it --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A stretch of the text, and what it is to the decision."""
+
+    text: str
+    kind: Literal["", "reason", "flag"] = ""
+
+
+def marked(e: Explanation, most: int = LONGEST_TEXT) -> tuple[Stretch, ...]:
+    """Return the text with its reasons and what must not matter and did; cut where the page has no more room."""
+    marks: list[tuple[int, int, Literal["", "reason", "flag"]]] = []
+    if not e.refused:
+        marks += [(a, b, "reason") for name in e.reasons for a, b in e.piece(name).spans]
+    moved = {factor.field for factor in e.moved}
+    marks += [(a, b, "flag") for piece in e.pieces if piece.id in moved for a, b in piece.spans]
+    out: list[Stretch] = []
+    at, room = 0, most
+    for start, end, kind in sorted(marks):
+        if start < at or room <= 1:
+            continue  # a field inside another, or nothing left to print on
+        for piece, what in ((e.case.text[at:start], ""), (e.case.text[start:end], kind)):
+            shown = brief(piece, room) if piece and room > 1 else ""
+            room -= len(shown)
+            out += [Stretch(text=shown, kind=what)] if shown else []
+        at = end
+    rest = e.case.text[at:]
+    return (*out, Stretch(text=brief(rest, room))) if rest and room > 1 else tuple(out)
 
 
 # ---- what must not matter --------------------------------------------------------------------------
@@ -201,17 +262,17 @@ def flag(e: Explanation, factor: NamedFactor) -> str:
     """Say that a factor that must not matter moved the score, and how."""
     assert factor.effect is not None, "it moved the score, so it was measured"
     toward = e.outcome.decided if factor.effect > 0 else e.outcome.other
-    what = f"{view.sentence(factor.label).rstrip('.')} {quoted(factor.value, 50)}"
+    what = f"{_opening(factor.label)} {quoted(factor.value, 30)}"
     size = view.bare(abs(factor.effect), "log-odds", 2)
     parts = [
-        f"{what} moved the score towards {quoted(toward, 40)}: {size} log-odds on average against "
+        f"{what} moved the score towards {outcome(toward)}: {size} log-odds on average against "
         f"{counted(factor.values, 'other value', 'other values')}"
         + (f", {view.bare(factor.largest or 0.0, 'log-odds', 2)} at most." if factor.values > 1 else ".")
     ]
     parts += [
-        f"It tells {group.replace('_', ' ')} in these data; values of other groups make a difference of "
+        f"It tells {label(group.replace('_', ' '))} in these data; values of other groups make a difference of "
         f"{effect(size)} log-odds."
-        for group, size in list(factor.groups.items())[:2]
+        for group, size in list(factor.groups.items())[:1]
     ]
     if factor.turned:
         parts.append(f"With {view.count(factor.turned)} of them the decision would have been otherwise.")
@@ -225,7 +286,7 @@ def outcome_class(factor: NamedFactor) -> str:
 
 def group_effects(factor: NamedFactor) -> str:
     """Return what the attributes that a factor tells did."""
-    told = [f"{name.replace('_', ' ')} {effect(value)}" for name, value in factor.groups.items()]
+    told = [f"{brief(name.replace('_', ' '), 14)} {effect(value)}" for name, value in factor.groups.items()]
     return "; ".join(told[:2]) if told else "none told"
 
 
@@ -234,8 +295,10 @@ def group_effects(factor: NamedFactor) -> str:
 
 def change(found: Change) -> str:
     """Say one change that turns the decision."""
-    parts = [f"{field.label} {quoted(field.new, 50)} instead of {quoted(field.old, 50)}" for field in found.fields]
-    return view.sentence(f"{joined(parts)}: score {score(found.score)}, decision {quoted(found.decided, 40)}")
+    parts = [
+        f"{label(field.label)} {quoted(field.new, 26)} instead of {quoted(field.old, 26)}" for field in found.fields
+    ]
+    return view.sentence(f"{joined(parts)}: score {score(found.score)}, decision {outcome(found.decided)}")
 
 
 def searched(e: Explanation) -> str:
@@ -244,7 +307,7 @@ def searched(e: Explanation) -> str:
     if s.why:
         return view.sentence(f"Not searched: {s.why}")
     tried, possible = sum(s.tried.values()), sum(s.possible.values())
-    labels = joined([_label(e, name) for name in s.allowed[:6]]) + (" and more" if len(s.allowed) > 6 else "")
+    labels = joined([label(_label(e, name)) for name in s.allowed[:4]]) + (" and more" if len(s.allowed) > 4 else "")
     most = max(s.tried, key=int)
     once = "one field at a time" if most == "1" else f"up to {'two' if most == '2' else 'three'} fields at once"
     scope = (
@@ -289,7 +352,7 @@ def margins(e: Explanation) -> str:
 
 def baselines(e: Explanation) -> str:
     """Say what stood in place of what was taken out, and what the model makes of that alone."""
-    told = [f"{b.name} (score {score(b.score)}, {quoted(b.decided, 40)})" for b in e.baselines]
+    told = [f"{b.name} (score {score(b.score)}, {outcome(b.decided)})" for b in e.baselines]
     what = "every field" if e.case.kind == "row" else "every word"
     return f"What was taken out was replaced by {joined(told)}; in brackets what the model makes of {what} taken out."
 

@@ -15,7 +15,7 @@ import numpy as np
 from audit.checks import _attributions
 from audit.explaining import confirming, faithful, searching
 from audit.explaining.cases import Case
-from audit.explaining.confirming import LEFT_OUT, SWAPPED, Others, Standpoint, Tested
+from audit.explaining.confirming import LEFT_OUT, SWAPPED, Others, Standpoint, Tried
 from audit.explaining.frame import Frame, probability
 from audit.explaining.named import named
 from audit.explaining.pieces import (
@@ -117,7 +117,7 @@ class Looked:
 
     parts: tuple[Part, ...]
     """Fields or words: what sets are drawn from."""
-    tested: tuple[Tested, ...]
+    tested: tuple[Tried, ...]
     members: Mapping[str, tuple[int, ...]]
     """Piece → its places in ``parts``."""
     margins: Mapping[str, float]
@@ -243,7 +243,7 @@ def _fields(seen: Seen) -> Generator[Any, Any, Looked]:
         mine = [(v, frame.data.template.render({**case.fields, part.id: v})[0]) for v in values]
         kept = [(v, scores[text]) for v, text in mine if text in scores]
         swapped = Others(values=tuple(v for v, _ in kept), log_odds=np.array([x for _, x in kept]), of=of)
-        tested.append(Tested(part=part, attribution=seen.attribution(part), taken_out=out, others=swapped))
+        tested.append(Tried(part=part, attribution=seen.attribution(part), taken_out=out, others=swapped))
         if part.id in frame.must_not_matter:
             found.append(named(part.id, part.value, swapped, at))
     return Looked(
@@ -351,7 +351,7 @@ def _largest(numbers: Mapping[int, float]) -> list[int]:
     return [i for i in ordered if abs(numbers[i]) >= NOT_SMALL * abs(numbers[ordered[0]])]
 
 
-def _phrases(seen: Seen, phrases: Sequence[Part]) -> Generator[Any, Any, list[Tested]]:
+def _phrases(seen: Seen, phrases: Sequence[Part]) -> Generator[Any, Any, list[Tried]]:
     taken = yield seen.ablations([(), *(part.positions for part in phrases)])
     outs, _ = _taken_out(seen, phrases, taken, "words")
     left = {part.id: without(seen.case.text, part) for part in phrases}
@@ -361,7 +361,7 @@ def _phrases(seen: Seen, phrases: Sequence[Part]) -> Generator[Any, Any, list[Te
         if left[part.id] in scores:
             out[LEFT_OUT] = seen.at.taken_out(scores[left[part.id]])
     return [
-        Tested(part=part, attribution=seen.attribution(part), taken_out=out)
+        Tried(part=part, attribution=seen.attribution(part), taken_out=out)
         for part, out in zip(phrases, outs, strict=True)
     ]
 

@@ -53,7 +53,7 @@ class Others:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
+class Tried:
     """A part with everything that was measured of it."""
 
     part: Part
@@ -87,7 +87,7 @@ def swapped(others: Others | None, at: Standpoint) -> Swapped | None:
     )
 
 
-def confirmed(tested: Tested, at: Standpoint, margins: Mapping[str, float]) -> Piece:
+def confirmed(tested: Tried, at: Standpoint, margins: Mapping[str, float]) -> Piece:
     """Return a part as the record keeps it; it counts where all its effects agree in sign and exceed their margins."""
     part, other = tested.part, swapped(tested.others, at)
     effects = {name: out.effect for name, out in tested.taken_out.items()}

@@ -122,7 +122,7 @@ def frame(policy: Policy, wish: Wish, *, longest: int) -> Frame:
     return Frame(
         decision=policy.decision,
         template=wish.template or (told.template if told else "general"),
-        rules=_rules(policy, wish, told),
+        rules=rules_of(policy.seed, wish, told),
         baselines=told.baseline_inputs if told and told.baseline_inputs else BASELINES,
         longest=longest,
         data=data,
@@ -135,7 +135,14 @@ def frame(policy: Policy, wish: Wish, *, longest: int) -> Frame:
     )
 
 
-def _rules(policy: Policy, wish: Wish, told: Explaining | None) -> RulesPart:
+def rules_of(seed: int, wish: Wish, told: Explaining | None) -> RulesPart:
+    """Return the rules by which reasons are printed or refused, fixed before the model is asked.
+
+    Raises
+    ------
+    UserError
+        When the margin is none.
+    """
     margin = wish.margin if wish.margin is not None else (told or Explaining(data="")).margin
     if not 0 < margin < math.inf:
         raise user_error(
@@ -157,7 +164,7 @@ def _rules(policy: Policy, wish: Wish, told: Explaining | None) -> RulesPart:
         max_steps=wish.max_steps,
         most_searched=4096,
         most_changed=3,
-        seed=policy.seed,
+        seed=seed,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from audit.explanation import Change, Explanation, NamedFactor, Piece
 from audit.report import view
@@ -220,17 +220,20 @@ def refusal(e: Explanation) -> tuple[str, ...]:
 # ---- the text, with what moved it --------------------------------------------------------------------
 
 
+Mark: TypeAlias = Literal["", "reason", "flag"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
     """A stretch of the text, and what it is to the decision."""
 
     text: str
-    kind: Literal["", "reason", "flag"] = ""
+    kind: Mark = ""
 
 
 def marked(e: Explanation, most: int = LONGEST_TEXT) -> tuple[Stretch, ...]:
     """Return the text with its reasons and what must not matter and did; cut where the page has no more room."""
-    marks: list[tuple[int, int, Literal["", "reason", "flag"]]] = []
+    marks: list[tuple[int, int, Mark]] = []
     if not e.refused:
         marks += [(a, b, "reason") for name in e.reasons for a, b in e.piece(name).spans]
     moved = {factor.field for factor in e.moved}
@@ -240,7 +243,8 @@ def marked(e: Explanation, most: int = LONGEST_TEXT) -> tuple[Stretch, ...]:
     for start, end, kind in sorted(marks):
         if start < at or room <= 1:
             continue  # a field inside another, or nothing left to print on
-        for piece, what in ((e.case.text[at:start], ""), (e.case.text[start:end], kind)):
+        pair: tuple[tuple[str, Mark], ...] = ((e.case.text[at:start], ""), (e.case.text[start:end], kind))
+        for piece, what in pair:
             shown = brief(piece, room) if piece and room > 1 else ""
             room -= len(shown)
             out += [Stretch(text=shown, kind=what)] if shown else []

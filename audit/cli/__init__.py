@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import audit
-from audit.cli import proving, reports, running, signing
+from audit.cli import explaining, proving, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -41,6 +41,7 @@ app.add_typer(history_app, name="history")
 for command in (
     running.run,
     running.plan,
+    explaining.explain,
     reports.report,
     reports.diff,
     reports.verify,

@@ -21,6 +21,7 @@ from audit.policy.criteria import person
 from audit.policy.data import dataset
 from audit.policy.decision import decision
 from audit.policy.encoding import MAX_BYTES, TITLE
+from audit.policy.explaining import explaining
 from audit.policy.overrides import Given, applied
 from audit.policy.paths import Files, Findable, Kept, neighbour, variables
 from audit.policy.problems import Problems
@@ -90,6 +91,7 @@ def load(
     check_dates(read.waivers, reading, day)
     law = regulations.named(header.regulations, reading, day) if header else ()
     facts = _facts(header, provider, reading)
+    told = explaining(header.explain, reading, datasets) if header else None
     reading.problems.stop()
     assert header is not None
     assert read.model is not None
@@ -118,6 +120,7 @@ def load(
         regulations=law,
         reaches=regulations.reaches() if law else {},
         provider=facts,
+        explain=told,
     )
 
 

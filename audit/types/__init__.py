@@ -33,6 +33,7 @@ from audit.types.exhibits import (
     Text,
     TokenMap,
 )
+from audit.types.explaining import EXPLANATION_TEMPLATES, Explaining, ExplanationTemplate
 from audit.types.findings import Box, Finding, Guards, NotAssessed, ValidityCheck
 from audit.types.judgement import (
     Criterion,
@@ -97,6 +98,7 @@ __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "COVERAGE_TITLES",
+    "EXPLANATION_TEMPLATES",
     "FACT_GROUPS",
     "FEWEST_CLUSTERS",
     "VERDICT_ORDER",
@@ -121,6 +123,8 @@ __all__ = [
     "DocumentItem",
     "Documentation",
     "Exhibit",
+    "Explaining",
+    "ExplanationTemplate",
     "FactKind",
     "FileParam",
     "Finding",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import audit
-from audit import diff, qualification, report, traceability, verdict
+from audit import diff, ledger, qualification, report, traceability, verdict
 from audit import plan as planning
 from audit import policy as policies
 from audit.errors import UserError, user_error
@@ -35,6 +35,7 @@ from audit.record import (
     ProviderPart,
     Record,
     RunPart,
+    RunsPart,
     Tool,
 )
 from audit.registry import check_types
@@ -52,13 +53,14 @@ from audit.types import (
     PlannedCheck,
     Policy,
     Verdict,
+    worst,
 )
 
 if TYPE_CHECKING:
     from audit.capture.cost import Cost
     from audit.capture.evidence import Seal, Used
     from audit.capture.model import LoadedModel, Switches
-    from audit.capture.runs import Begun
+    from audit.capture.runs import Begun, Tried
     from audit.capture.scheduler import Access, Scheduler
 
 FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
@@ -186,9 +188,7 @@ def run(
         loaded = load(policy)
         check_decision(loaded, policy.decision, policy.decision_place)
     root = options.store or store.default_root()
-    begun = runs.begin(
-        root, key=run_key(policy, loaded, options), policy=policy.id, model=loaded.identity.digest, clock=clock
-    )
+    begun = runs.begin(root, tried(policy, loaded, options), clock=clock)
     if begun.interruptions:
         progress.note(f"going on with the run that was broken off; begun {begun.created}")
     scheduler, outcomes = capture(policy, loaded, root, progress, cost)
@@ -227,8 +227,34 @@ def run(
     )
     if options.directions is not None:
         _store_directions(record, outcomes, options.directions)
-    runs.finish(root, begun, clock=clock)
-    return record if options.baseline is None else against(options.baseline, record, options)
+    if options.baseline is not None:
+        record = against(options.baseline, record, options)
+    runs.finish(root, begun, verdict=worst_verdict(record), exit_code=record.run.exit_code, clock=clock)
+    return record.model_copy(update={"runs": known_runs(policy.id, root, begun, options)})
+
+
+def known_runs(policy: str, root: Path, begun: Begun, options: Options) -> RunsPart:
+    """List the runs of a policy that the store knows, and the history where one is given.
+
+    A history that cannot be read keeps no run from ending; the record says that it was not.
+    """
+    from audit.capture import runs
+
+    stored = runs.known(root, policy, this=begun)
+    if options.history is None:
+        return ledger.runs_part(stored)
+    from audit import history
+
+    try:
+        return ledger.runs_part(stored, history.known(options.history, policy))
+    except UserError as error:
+        return ledger.runs_part(stored, unread=error.problems[0].found)
+
+
+def worst_verdict(record: Record) -> Verdict | None:
+    """Return the worst verdict of a record's checks; None where none was judged."""
+    judged = [part.verdict for part in record.checks if part.verdict is not None]
+    return worst(judged) if judged else None
 
 
 def against(baseline: Record, record: Record, options: Options) -> Record:
@@ -490,6 +516,20 @@ def plan(policy_path: Path, reference: str, switches: Switches, options: Options
 
 
 # ---- the parts of a record -----------------------------------------------------------------------
+
+
+def tried(policy: Policy, loaded: LoadedModel, options: Options) -> Tried:
+    """Return what the list of runs notes of a run that begins."""
+    from audit.capture.runs import Tried
+
+    return Tried(
+        key=run_key(policy, loaded, options),
+        policy=policy.id,
+        model=loaded.identity.digest,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        changed=tuple(policy.overrides),
+    )
 
 
 def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:

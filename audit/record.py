@@ -4,7 +4,7 @@ The record is the product. Each report is a pure function of it, so it can be ma
 with no model, no GPU and no data. Pydantic stands here because this is a boundary: records are read
 back from disk, and a reader deserves a located message when one is damaged.
 
-Two runs of the same audit give the same record outside ``cost`` and ``history``.
+Two runs of the same audit give the same record outside ``cost``, ``runs`` and ``history``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from audit.types import (
     IntendedList,
     JudgedCriterion,
     JudgedRequirement,
+    KnownRun,
     Measurement,
     Metric,
     Person,
@@ -251,6 +252,16 @@ class RunPart(_Part):
     )
 
 
+class RunsPart(_Part):
+    """All runs under the policy's id that are known where this one was made; others may have been made elsewhere."""
+
+    runs: tuple[KnownRun, ...] = Field(description="The oldest first; where there are many, the latest of them.")
+    known: int = Field(ge=0, description="How many are known, those that are not listed included.")
+    unfinished: int = Field(ge=0, description="How many of the others never ended, or still went on.")
+    history: bool = Field(description="Whether a history of runs was read too, beside the list in the store.")
+    unread: str = Field(default="", description="Why a history that was given could not be read.")
+
+
 class EvidencePart(_Part):
     """What stands for the stored answers that the checks were handed; `inspectoscope verify` reads them again."""
 
@@ -414,6 +425,9 @@ class Record(_Part):
         default=None, description="What the provider states; null where no file of facts was given."
     )
     run: RunPart
+    runs: RunsPart | None = Field(
+        default=None, description="Null in records made before runs were listed. Not compared between runs."
+    )
     evidence: EvidencePart | None = Field(
         default=None, description="Null in records made before evidence was kept; they say nothing of it."
     )
@@ -445,14 +459,15 @@ class Record(_Part):
 
     def _data(self) -> dict[str, Any]:
         data = self.model_dump(mode="json")
-        if self.evidence is None:
-            data.pop("evidence")  # a record from before keeps its bytes, and its reports their digest
+        for name in ("evidence", "runs"):
+            if data[name] is None:
+                data.pop(name)  # a record from before keeps its bytes, and its reports their digest
         return data
 
     def comparable(self) -> dict[str, Any]:
         """Return the record without what may differ between runs of the same audit."""
         out = self.model_dump(mode="json")
-        for name in ("cost", "history"):
+        for name in ("cost", "runs", "history"):
             out.pop(name)
         return out
 

@@ -34,6 +34,7 @@ from audit.report import (
     rules,
     sections,
     supplied,
+    tries,
     view,
     waivers,
 )
@@ -167,6 +168,7 @@ def _words() -> Mapping[str, Any]:
         "findings_register": register.entries,
         "rerun_triggers": reruns.triggers,
         "coverage_matrices": coverage.matrices,
+        "known_runs": tries.tries,
         "bias_tables": ll144.summaries,
         "stated": supplied.statement,
         "facts_supplied": supplied.supplied,

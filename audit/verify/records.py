@@ -41,8 +41,8 @@ def check(given: Given) -> Iterator[Statement]:
     yield asserted(
         "the record",
         f"says that it was begun {record.created} by inspectoscope {record.tool.version}; what it says of date, "
-        "machine and cost is its own word, and whether it is the record that was issued only a signature or a "
-        "history can tell",
+        "machine, cost and other runs is its own word, and whether it is the record that was issued only a signature "
+        "or a history can tell",
     )
     yield from _form(given)
     yield from _digests(record)

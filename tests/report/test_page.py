@@ -219,7 +219,7 @@ def test_a_table_prints_its_columns_with_decimals_of_their_own() -> None:
 
 
 def test_the_templates_are_the_files_of_the_folder() -> None:
-    assert page.templates() == ("eu_ai_act", "summary", "technical")
+    assert page.templates() == ("eu_ai_act", "ll144", "summary", "technical")
 
 
 def test_the_method_annex_prints_error_rates_that_hold_and_names_those_that_do_not(record: Record) -> None:

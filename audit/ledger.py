@@ -11,12 +11,42 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audit.record import RunsPart
-from audit.types import KnownRun
+from audit.errors import UserError
+from audit.record import Record, RunsPart
+from audit.types import KnownRun, Verdict, worst
+
+if TYPE_CHECKING:
+    from audit.capture.runs import Begun
 
 LISTED = 500
 """Runs that a record lists, the latest of them; all of them are counted."""
+
+
+def known(policy: str, root: Path, begun: Begun, where: str | None) -> RunsPart:
+    """List the runs of a policy that a store knows, and a history where one is given.
+
+    A history that cannot be read keeps no run from ending; the record says that it was not.
+    """
+    from audit.capture import runs
+
+    stored = runs.known(root, policy, this=begun)
+    if where is None:
+        return runs_part(stored)
+    from audit import history
+
+    try:
+        return runs_part(stored, history.known(where, policy))
+    except UserError as error:
+        return runs_part(stored, unread=error.problems[0].found)
+
+
+def worst_of(record: Record) -> Verdict | None:
+    """Return the worst verdict of a record's checks; None where none was judged."""
+    judged = [part.verdict for part in record.checks if part.verdict is not None]
+    return worst(judged) if judged else None
 
 
 def runs_part(stored: Sequence[KnownRun], entered: Sequence[KnownRun] | None = None, *, unread: str = "") -> RunsPart:

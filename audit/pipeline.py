@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import audit
-from audit import diff, ledger, recording, report, verdict
+from audit import diff, ledger, recording, redaction, report, verdict
 from audit import plan as planning
 from audit import policy as policies
 from audit.errors import UserError, user_error
@@ -172,7 +172,8 @@ def run(
     if options.baseline is not None:
         record = against(options.baseline, record, options)
     runs.finish(root, begun, verdict=ledger.worst_of(record), exit_code=record.run.exit_code, clock=clock)
-    return record.model_copy(update={"runs": ledger.known(policy.id, root, begun, options.history)})
+    listed = record.model_copy(update={"runs": ledger.known(policy.id, root, begun, options.history)})
+    return redaction.sealed(listed)
 
 
 def _opened(
@@ -371,6 +372,11 @@ def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> 
 def save_changes(comparison: Comparison, path: Path, name: str) -> None:
     """Write a comparison in one format; raises as ``save`` does."""
     _save(path, lambda: changes.render(comparison, name))
+
+
+def save_content(path: Path, content: bytes) -> None:
+    """Write a file that was made of a record; raises as ``save`` does."""
+    _save(path, lambda: content)
 
 
 def _save(path: Path, content: Callable[[], bytes]) -> None:

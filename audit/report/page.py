@@ -37,6 +37,7 @@ from audit.report import (
     tries,
     view,
     waivers,
+    withheld,
 )
 from audit.report.heatmap import heat_map
 from audit.report.spikes import spiked
@@ -168,6 +169,7 @@ def _words() -> Mapping[str, Any]:
         "findings_register": register.entries,
         "rerun_triggers": reruns.triggers,
         "coverage_matrices": coverage.matrices,
+        "withheld_texts": withheld.withheld,
         "known_runs": tries.tries,
         "bias_tables": ll144.summaries,
         "stated": supplied.statement,

@@ -28,6 +28,7 @@ from audit.types import (
     PlannedCheck,
     Verdict,
 )
+from audit.verify import texts
 from audit.verify.differing import Difference, differences
 from audit.verify.given import Given
 from audit.verify.saying import asserted, attested, broken, counted, listed
@@ -45,6 +46,7 @@ def check(given: Given) -> Iterator[Statement]:
         "or a history can tell",
     )
     yield from _form(given)
+    yield from texts.check(given)
     yield from _digests(record)
     yield from _intervals(record)
     yield from _verdicts(record)

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import audit
-from audit.cli import explaining, proving, reports, running, signing
+from audit.cli import explaining, proving, redact, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -45,6 +45,7 @@ for command in (
     reports.report,
     reports.diff,
     reports.verify,
+    redact.redact,
     signing.sign,
     proving.demo,
     proving.selftest,

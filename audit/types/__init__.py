@@ -91,6 +91,7 @@ from audit.types.regulation import (
     SeenIn,
 )
 from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate, rows_digest
+from audit.types.runs import KnownRun
 from audit.types.spikes import CannotPlant, Plant, PlantedCase, Recipe
 from audit.types.trends import Trend, TrendLine, TrendPoint, TrendRun
 
@@ -144,6 +145,7 @@ __all__ = [
     "JudgedCheck",
     "JudgedCriterion",
     "JudgedRequirement",
+    "KnownRun",
     "Law",
     "Loss",
     "MeasuredChange",

@@ -90,7 +90,7 @@ def _params(path: KeyPath, own: dict[str, Any], check_type: CheckType, reading: 
         if (file := reading.file_at((*path, *at))) is None:
             unreadable.append(at)
         else:
-            files[file.written] = file
+            files[str(reading.document.get((*path, *at)))] = file
     for at in list(tables_in(check_type.params, own)):
         given = reading.document.get((*path, *at))
         if isinstance(given, str):

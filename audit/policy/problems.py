@@ -27,6 +27,9 @@ class Problems:
         """Add a problem with the value (or the key) at a path of the policy."""
         where = self._document.where(path, key=key)
         excerpt = self._document.excerpt(where)
+        if self._document.base_at(where) is not None:
+            inherited = f"his is inherited: put your own in {self._document.path}"
+            do = f"{do} T{inherited}" if do.endswith("?") else f"{do}; t{inherited}" if do else f"t{inherited}"
         self.add(Problem(where=where, found=found, expected=expected, do=do, excerpt=excerpt))
 
     def add(self, *problems: Problem) -> None:

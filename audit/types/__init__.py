@@ -55,6 +55,7 @@ from audit.types.measurements import (
 )
 from audit.types.parts import Part, PartKind
 from audit.types.policy import (
+    ExtendedPolicy,
     FileParam,
     Freeze,
     FromContents,
@@ -120,6 +121,7 @@ __all__ = [
     "DocumentItem",
     "Documentation",
     "Exhibit",
+    "ExtendedPolicy",
     "FactKind",
     "FileParam",
     "Finding",

@@ -74,7 +74,8 @@ def _compared(record: Record, raw: bytes, name: str) -> Iterator[Statement]:
 def _written(record: Record, raw: bytes) -> Bounds:
     """Return the bounds in a policy's text, with the run's own ``--set``; data files are not opened."""
     overrides = [f"{key}={value}" for key, value in record.policy.overrides.items()]
-    kept = reading.Kept(policy=raw, files={})
+    bases = {base.name: base.source.encode("utf-8", "surrogatepass") for base in record.policy.bases}
+    kept = reading.Kept(policy=raw, files={}, bases=bases)
     draft = reading.draft(record.policy.path, check_types=check_types(), overrides=overrides, kept=kept)
     return {
         (each.id, f"{c.metric} {c.relation}", name): bound

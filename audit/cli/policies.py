@@ -13,7 +13,8 @@ from audit.cli.init import policy_init
 from audit.errors import UserError
 
 policy_app = typer.Typer(
-    help="Write and look at policies: init, validate, show, freeze, schema, provider, list.", no_args_is_help=True
+    help="Write and look at policies: init, validate, show, freeze, reference, schema, provider, list.",
+    no_args_is_help=True,
 )
 
 
@@ -79,6 +80,20 @@ def policy_provider(
         typer.echo(f"  not supplied: {title}")
 
 
+@policy_app.command("reference")
+def policy_reference(
+    check: Annotated[str, typer.Argument(metavar="[CHECK]", help="One check type; by default everything.")] = "",
+) -> None:
+    """Print what a policy may say: every key, check, parameter and metric, as Markdown."""
+    from audit import policy as policies
+    from audit.registry import check_types
+    from audit.resources import shipped_policies
+
+    types, shipped = check_types(), shipped_policies()
+    text = policies.reference_of(check, types, shipped) if check else policies.reference(types, shipped)
+    typer.echo(text, nl=False)
+
+
 @policy_app.command("list")
 def policy_list() -> None:
     """List the shipped policies and the check types they can use."""
@@ -97,19 +112,23 @@ def policy_list() -> None:
 @policy_app.command("freeze")
 def policy_freeze(
     policy: PolicyArg,
+    set_: SetOpt = None,
     author: Annotated[str, typer.Option("--author", metavar="NAME", help="Who fixes the criteria, as stated.")] = "",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="File to write; by default POLICY.frozen.json beside it."),
     ] = None,
 ) -> None:
-    """Fix the criteria and data of a policy before a run; every run then prints what differs."""
+    """Fix the criteria and data of a policy before a run; every run then prints what differs.
+
+    With --set, what is fixed is what the run with the same --set will do.
+    """
     import datetime as dt
 
     from audit import pipeline
     from audit import policy as policies
 
-    read = pipeline.read_policy(given.policy_path(policy))
+    read = pipeline.read_policy(given.policy_path(policy), tuple(set_ or ()))
     typer.echo(f"wrote {policies.freeze(read, author=author, now=dt.datetime.now(dt.UTC), out=out)}")
 
 

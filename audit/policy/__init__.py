@@ -6,7 +6,7 @@ another), ``overrides`` (``--set``), ``schema`` and ``validation`` (shape), ``pa
 ``sources``, ``extract``, ``labels``, ``roles`` and ``data`` (data sets), ``checks``, ``criteria``, ``decision`` and
 ``waivers`` (what is measured and judged), ``provider`` (what no measurement can know), ``loader``. ``freezing`` holds
 a policy against what was fixed of it earlier; ``starting``, ``presets`` and ``drafting`` begin a new one.
-``describe`` and ``editors`` show what a policy says and may say.
+``describe``, ``editors`` and ``reference`` show what a policy says and may say.
 """
 
 from audit.policy.describe import show, title
@@ -17,6 +17,8 @@ from audit.policy.freezing import freeze
 from audit.policy.loader import draft, load, provider_facts
 from audit.policy.paths import FoundFile, Kept
 from audit.policy.provider import blank as blank_provider
+from audit.policy.reference import one as reference_of
+from audit.policy.reference import page as reference
 
 __all__ = [
     "MAX_BYTES",
@@ -29,6 +31,8 @@ __all__ = [
     "json_schema",
     "load",
     "provider_facts",
+    "reference",
+    "reference_of",
     "schema_text",
     "show",
     "title",

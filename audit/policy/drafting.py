@@ -27,6 +27,8 @@ class Begun:
     positive: str
     negative: str
     rows: GivenRows | None
+    provider: str = ""
+    """File of the provider's facts beside the policy; ``""`` for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,9 @@ def _head(begun: Begun) -> Iterator[str]:
     yield '  - {name: "", function: "", on: ""} # blank entries are printed as not supplied'
     yield "# Laws and frameworks that the report holds the results against."
     yield f"regulations: {_q(preset.regulations)}"
+    if begun.provider:
+        yield "# What no measurement can know: fill it in; what stays blank is printed as not supplied."
+        yield f"provider: {_q(begun.provider)}"
     yield "# What only you can know about how far these results carry."
     yield "limits:"
     if begun.rows is None:

@@ -13,7 +13,7 @@ from audit.cli.init import policy_init
 from audit.errors import UserError
 
 policy_app = typer.Typer(
-    help="Write and look at policies: init, validate, show, freeze, reference, schema, provider, list.",
+    help="Write and look at policies: init, validate, show, freeze, reference, examples, schema, provider, list.",
     no_args_is_help=True,
 )
 
@@ -25,6 +25,7 @@ def policy_validate(
 ) -> None:
     """Check policies and their data; print every problem with its line."""
     from audit import pipeline
+    from audit.policy.problems import counted
 
     failed = []
     for name in policies:
@@ -35,7 +36,12 @@ def policy_validate(
             continue
         rows = sum(len(d.rows) for d in policy.datasets.values())
         criteria = sum(len(c.criteria) for c in policy.checks)
-        typer.echo(f"{policy.path}: valid ({len(policy.checks)} checks, {criteria} criteria, {rows:,} rows)")
+        parts = (
+            counted(len(policy.checks), "check"),
+            counted(criteria, "criterion", "criteria"),
+            counted(rows, "row"),
+        )
+        typer.echo(f"{policy.path}: valid ({', '.join(parts)})")
     if failed:
         given.print_errors(failed)
         raise typer.Exit(UserError.exit_code)
@@ -92,6 +98,24 @@ def policy_reference(
     types, shipped = check_types(), shipped_policies()
     text = policies.reference_of(check, types, shipped) if check else policies.reference(types, shipped)
     typer.echo(text, nl=False)
+
+
+@policy_app.command("examples")
+def policy_examples(
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="The check type whose examples are run.")],
+) -> None:
+    """Run the examples of a check: signals that it must find, noise that it must not; needs no model."""
+    from audit import tryout
+    from audit.policy import named_check
+    from audit.registry import check_types
+
+    kind = named_check(check, check_types(), where="policy examples")
+    outcomes = tryout.tried(kind)
+    for each in outcomes:
+        typer.echo(f"  {'as it says' if each.held else 'NOT SO    '}  {each.name}: {each.said}")
+    if wrong := tryout.failed(kind, outcomes):
+        given.print_errors([wrong])
+        raise typer.Exit(UserError.exit_code)
 
 
 @policy_app.command("list")

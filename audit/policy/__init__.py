@@ -17,6 +17,7 @@ from audit.policy.freezing import freeze
 from audit.policy.loader import draft, load, provider_facts
 from audit.policy.paths import FoundFile, Kept
 from audit.policy.provider import blank as blank_provider
+from audit.policy.reference import named_check
 from audit.policy.reference import one as reference_of
 from audit.policy.reference import page as reference
 
@@ -30,6 +31,7 @@ __all__ = [
     "freeze",
     "json_schema",
     "load",
+    "named_check",
     "provider_facts",
     "reference",
     "reference_of",

@@ -74,7 +74,7 @@ def _type(path: KeyPath, name: Any, reading: Reading, check_types: Mapping[str, 
             (*path, "check"),
             found=f"the unknown check `{shortened(name)}`",
             expected=one_of(options),
-            do=nearest(name, options),
+            do=nearest(name, options) or "a check of your own is given before the command: --check-module FILE",
         )
     return check_types.get(name)
 

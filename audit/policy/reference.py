@@ -83,15 +83,27 @@ def one(name: str, check_types: Mapping[str, CheckType], shipped: Sequence[Path]
     UserError
         When there is no such check.
     """
+    check = named_check(name, check_types, where="policy reference")
+    return "\n".join(_check(check, _examples(shipped).get(name))) + "\n"
+
+
+def named_check(name: str, check_types: Mapping[str, CheckType], *, where: str) -> CheckType:
+    """Return a check type by the name that a user gave.
+
+    Raises
+    ------
+    UserError
+        When there is no such check.
+    """
     if name not in check_types:
         raise user_error(
             "There is no such check",
-            where="policy reference",
+            where=where,
             found=shortened(name),
             expected=one_of(list(check_types)),
-            do=nearest(name, check_types),
+            do=nearest(name, check_types) or "a check of your own is given before the command: --check-module FILE",
         )
-    return "\n".join(_check(check_types[name], _examples(shipped).get(name))) + "\n"
+    return check_types[name]
 
 
 # ---- the parts of a policy -----------------------------------------------------------------------

@@ -48,7 +48,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _error_rates, _fields, _groups, _rates, _stats
+from audit.checks import _competence, _error_rates, _fields, _groups, _rate_metrics, _stats
 from audit.checks._error_rates import Odds
 from audit.checks._groups import Group
 from audit.registry import Example, asks_once
@@ -128,8 +128,8 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.0,
     ),
-    *_rates.ratios_and_rates(
-        _rates.Words(
+    *_rate_metrics.ratios_and_rates(
+        _rate_metrics.Words(
             one="the group",
             other="the reference group",
             median_of_all="median of all rows",

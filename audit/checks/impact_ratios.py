@@ -45,7 +45,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _fields, _groups, _rates, _stats
+from audit.checks import _competence, _fields, _groups, _rate_metrics, _stats
 from audit.checks._groups import CROSS, Group
 from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
@@ -79,8 +79,8 @@ _UNEQUAL = (
 )
 _ALONE = "the rate of one category says nothing of unequal treatment: judge the ratio between categories"
 
-METRICS = _rates.ratios_and_rates(
-    _rates.Words(
+METRICS = _rate_metrics.ratios_and_rates(
+    _rate_metrics.Words(
         one="the category",
         other="another",
         median_of_all="median of the whole sample",

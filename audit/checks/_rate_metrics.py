@@ -27,7 +27,7 @@ class Words:
 
 
 def ratios_and_rates(words: Words) -> tuple[Metric, ...]:
-    """Return the metrics ``impact_ratio``, ``scoring_ratio``, ``selection_rate`` and ``scoring_rate``, in this order."""
+    """Return ``impact_ratio``, ``scoring_ratio``, ``selection_rate`` and ``scoring_rate``, in this order."""
     return (
         _ratio(
             words,

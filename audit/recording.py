@@ -120,6 +120,7 @@ def _policy_part(policy: Policy) -> PolicyPart:
         source=policy.source,
         overrides=policy.overrides,
         files=policy.files,
+        bases=policy.bases,
         authors=policy.authors,
         waivers=policy.waivers,
     )

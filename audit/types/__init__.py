@@ -57,6 +57,7 @@ from audit.types.measurements import (
 )
 from audit.types.parts import Part, PartKind
 from audit.types.policy import (
+    ExtendedPolicy,
     FileParam,
     Freeze,
     FromContents,
@@ -126,6 +127,7 @@ __all__ = [
     "Exhibit",
     "Explaining",
     "ExplanationTemplate",
+    "ExtendedPolicy",
     "FactKind",
     "FileParam",
     "Finding",

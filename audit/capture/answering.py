@@ -192,7 +192,6 @@ def packed(answer: TokenAttribution) -> Floats:
     member = np.full(tokens, -1.0)
     for number, group in enumerate(answer.groups):
         member[list(group)] = number
-    count = len(answer.groups)
     head = [
         answer.score,
         answer.baseline_score,
@@ -200,8 +199,7 @@ def packed(answer: TokenAttribution) -> Floats:
         np.nan if answer.completeness_delta is None else answer.completeness_delta,
         float(answer.converged),
         answer.delta_floor,
-        np.nan if answer.group_values is None else count,
+        np.nan if answer.group_values is None else len(answer.groups),
     ]
-    groups = [] if answer.group_values is None else answer.group_values
-    errors = [] if answer.standard_errors is None else answer.standard_errors
-    return np.concatenate([head, answer.values, member, groups, errors])
+    more = [some for some in (answer.group_values, answer.standard_errors) if some is not None]
+    return np.concatenate([head, answer.values, member, *more])

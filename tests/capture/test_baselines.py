@@ -46,7 +46,10 @@ def test_the_mean_embedding_is_that_of_what_the_module_puts_out_over_ordinary_to
     with torch.no_grad():
         expected = loaded.parts.embeddings(torch.tensor([ordinary]))[0].mean(0)
     torch.testing.assert_close(found, expected)
-    assert not torch.allclose(expected, loaded.parts.embeddings.weight[ordinary].mean(0), rtol=0.1)
+    if (
+        type(loaded.parts.embeddings) is not torch.nn.Embedding
+    ):  # before transformers 5 the model scales, not the module
+        assert not torch.allclose(expected, loaded.parts.embeddings.weight[ordinary].mean(0), rtol=0.1)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "albert", "gpt2", "opt"])

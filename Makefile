@@ -53,7 +53,7 @@ $(COMPAT)/.installed: pyproject.toml constraints-compat.txt
 	@touch $@
 
 compat: $(COMPAT)/.installed
-	$(COMPAT)/bin/python -m pytest -W "ignore:.torch.jit.script:DeprecationWarning" tests/capture
+	$(COMPAT)/bin/python -m pytest -W 'ignore:`torch.jit:DeprecationWarning' tests/capture
 
 clean:
 	rm -rf build dist audit-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

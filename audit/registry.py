@@ -42,6 +42,18 @@ class LaterRounds:
     attributed_texts: int = 0
 
 
+def asks_once(params: BaseModel, data: Dataset) -> LaterRounds:
+    """Return that nothing follows the first round: ``later_rounds`` of a check that asks once."""
+    del params, data
+    return LaterRounds()
+
+
+def judges(metrics: tuple[Metric, ...]) -> Callable[[BaseModel], frozenset[str]]:
+    """Return a ``judgeable`` that does not depend on parameters: every metric that is not descriptive."""
+    named = frozenset(metric.name for metric in metrics if not metric.descriptive)
+    return lambda _params: named
+
+
 @dataclass(frozen=True, kw_only=True)
 class Example:
     """A toy audit with a known answer: a planted signal to find, or noise that must not be found.

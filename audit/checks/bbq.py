@@ -46,7 +46,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.checks import _competence, _fields, _stats, _wordings
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import Answers, CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats, Ints
 from audit.types import (
@@ -238,16 +238,8 @@ def _number(said: str) -> int | None:
     return int(plain) if plain in {"0", "1", "2"} else None
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

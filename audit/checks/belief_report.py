@@ -55,7 +55,7 @@ from audit.checks._contradictions import Cell
 from audit.checks._heard import Heard, Said, contradiction, hear
 from audit.checks._read_out import ReadOut, Spoken, read_out
 from audit.checks._settings import NEUTRAL, Questions
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun
 from audit.types import (
     Dataset,
@@ -264,10 +264,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return (*found, *_settings.empty_conditions(params, data))
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: behaviour, where it is not licensed."""
-    del params
-    return frozenset(m.name for m in METRICS if not m.descriptive)
+judgeable = judges(METRICS)
+"""Behaviour, where it is not licensed."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

@@ -84,7 +84,7 @@ class Given:
     @property
     def environment(self) -> Mapping[str, str]:
         """Return which libraries of the run have another version here, with both versions."""
-        from audit.pipeline import versions
+        from audit.recording import versions
 
         here = versions()
         then = self.record.environment

@@ -109,7 +109,7 @@ def _compared(given: Given, policy: Policy, replayed: Replayed) -> Iterator[Stat
 
 def _parts(record: Record, policy: Policy, replayed: Replayed) -> Mapping[str, Any]:
     """Return, by its id, what the record would say of every check."""
-    from audit.pipeline import bound, check_part, metrics_of
+    from audit.recording import bound, check_part, metrics_of
 
     checks = [check for check in policy.checks if check.id in replayed.outcomes]
     metrics = {check.id: {m.name: m for m in metrics_of(check)} for check in checks}

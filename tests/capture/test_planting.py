@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from audit.capture import contrasts, planting
+from audit.capture.attributing import asked_of
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.tokens import pad, token_ids
 from audit.requests import Answers, Attributions, CannotAnswer, ClassLogits, Contrast, Planted
@@ -22,8 +23,9 @@ def scores(loaded, contrast, texts):
     ids = token_ids(loaded, texts)
 
     def one(text):
-        score = contrasts.bind(loaded, contrast, text, ids[text]).score
-        return float(score(contrasts.logits(loaded, pad(loaded, [ids[text]])))[0])
+        readings = contrasts.bind(loaded, contrast, text, ids[text])
+        read, _ = contrasts.read(loaded, pad(loaded, [r.ids for r in readings]), readings)
+        return float(read.sum())
 
     with torch.no_grad():
         return np.array([one(text) for text in texts])
@@ -65,7 +67,8 @@ def test_the_same_plant_is_the_same_vector(load, texts):
 
     def values():
         with executor.altered(request):
-            return executor.attribute(request, WITH[0], token_ids(loaded, WITH[:1])[WITH[0]], seed=0)[0].values
+            ((answer,), _) = executor.attribute(request, asked_of(request)[:1], token_ids(loaded, WITH[:1]), [0])
+            return answer.values
 
     first = values()
 

@@ -18,7 +18,7 @@ import typer
 
 import audit
 from audit import registry
-from audit.cli import proving, reports, running, signing
+from audit.cli import explaining, proving, redact, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -43,9 +43,11 @@ app.add_typer(history_app, name="history")
 for command in (
     running.run,
     running.plan,
+    explaining.explain,
     reports.report,
     reports.diff,
     reports.verify,
+    redact.redact,
     signing.sign,
     proving.demo,
     proving.selftest,

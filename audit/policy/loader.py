@@ -20,6 +20,7 @@ from audit.policy.data import dataset
 from audit.policy.decision import decision
 from audit.policy.document import Document
 from audit.policy.encoding import MAX_BYTES, TITLE
+from audit.policy.explaining import explaining
 from audit.policy.extending import Whole
 from audit.policy.overrides import Given, applied
 from audit.policy.paths import Files, Findable, Kept, declared, neighbour, variables
@@ -89,6 +90,7 @@ def load(
     check_dates(read.waivers, reading, day)
     law = regulations.named(header.regulations, reading, day) if header else ()
     facts = _facts_or_problems(header, provider, reading)
+    told = explaining(header.explain, reading, datasets) if header else None
     reading.problems.stop()
     assert header is not None
     assert read.model is not None
@@ -120,6 +122,7 @@ def load(
         regulations=law,
         reaches=regulations.reaches() if law else {},
         provider=facts,
+        explain=told,
     )
 
 

@@ -24,6 +24,7 @@ from audit.types.exhibits import (
     Curve,
     Exhibit,
     Forest,
+    Grid,
     Interval,
     Number,
     Sample,
@@ -32,6 +33,7 @@ from audit.types.exhibits import (
     Text,
     TokenMap,
 )
+from audit.types.explaining import EXPLANATION_TEMPLATES, Explaining, ExplanationTemplate
 from audit.types.findings import Box, Finding, Guards, NotAssessed, ValidityCheck
 from audit.types.judgement import (
     Criterion,
@@ -90,6 +92,7 @@ from audit.types.regulation import (
     SeenIn,
 )
 from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate, rows_digest
+from audit.types.runs import KnownRun
 from audit.types.spikes import CannotPlant, Plant, PlantedCase, Recipe
 from audit.types.trends import Trend, TrendLine, TrendPoint, TrendRun
 
@@ -97,6 +100,7 @@ __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "COVERAGE_TITLES",
+    "EXPLANATION_TEMPLATES",
     "FACT_GROUPS",
     "FEWEST_CLUSTERS",
     "VERDICT_ORDER",
@@ -121,6 +125,8 @@ __all__ = [
     "DocumentItem",
     "Documentation",
     "Exhibit",
+    "Explaining",
+    "ExplanationTemplate",
     "ExtendedPolicy",
     "FactKind",
     "FileParam",
@@ -130,6 +136,7 @@ __all__ = [
     "FromContents",
     "FromFile",
     "GivenFile",
+    "Grid",
     "Guards",
     "Hazard",
     "Hypothesis",
@@ -140,6 +147,7 @@ __all__ = [
     "JudgedCheck",
     "JudgedCriterion",
     "JudgedRequirement",
+    "KnownRun",
     "Law",
     "Loss",
     "MeasuredChange",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from audit.types.basic import Place
 from audit.types.decision import Decision
+from audit.types.explaining import Explaining
 from audit.types.judgement import Criterion, Person, Waiver
 from audit.types.provider import ProviderFacts
 from audit.types.regulation import Reach, Regulation
@@ -202,3 +203,5 @@ class Policy:
     """What the policy extends, the nearest first; their digests are among ``files``."""
     provider: ProviderFacts | None = None
     """What the provider states of the system; None where no file of facts was given."""
+    explain: Explaining | None = None
+    """How single decisions are explained; None where the policy does not say."""

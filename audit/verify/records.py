@@ -28,6 +28,7 @@ from audit.types import (
     PlannedCheck,
     Verdict,
 )
+from audit.verify import texts
 from audit.verify.differing import Difference, differences
 from audit.verify.given import Given
 from audit.verify.saying import asserted, attested, broken, counted, listed
@@ -41,10 +42,11 @@ def check(given: Given) -> Iterator[Statement]:
     yield asserted(
         "the record",
         f"says that it was begun {record.created} by inspectoscope {record.tool.version}; what it says of date, "
-        "machine and cost is its own word, and whether it is the record that was issued only a signature or a "
-        "history can tell",
+        "machine, cost and other runs is its own word, and whether it is the record that was issued only a signature "
+        "or a history can tell",
     )
     yield from _form(given)
+    yield from texts.check(given)
     yield from _digests(record)
     yield from _intervals(record)
     yield from _verdicts(record)

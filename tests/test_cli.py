@@ -154,7 +154,7 @@ def test_a_policy_that_cannot_be_read_ends_with_2_on_one_screen(command, small_p
         "    porpose: Shows that the parts of the instrument fit together.",
         "    ^",
         "  expected: one of inspectoscope, extends, id, version, title, purpose, authors, seed, limits, regulations, "
-        "waivers, provider, variables, model, data, hazards, checks",
+        "waivers, provider, explain, variables, model, data, hazards, checks",
         "  do: did you mean `purpose`?",
     ]
 

@@ -153,8 +153,8 @@ def test_a_policy_that_cannot_be_read_ends_with_2_on_one_screen(command, small_p
         f"{policy.path}:5:1: the unknown key `porpose`",
         "    porpose: Shows that the parts of the instrument fit together.",
         "    ^",
-        "  expected: one of inspectoscope, id, version, title, purpose, authors, seed, limits, regulations, "
-        "waivers, provider, variables, model, data, hazards, checks",
+        "  expected: one of inspectoscope, extends, id, version, title, purpose, authors, seed, limits, regulations, "
+        "waivers, provider, explain, variables, model, data, hazards, checks",
         "  do: did you mean `purpose`?",
     ]
 

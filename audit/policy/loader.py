@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audit.errors import user_error
+from audit.errors import UserError, user_error
 from audit.policy import extending, regulations, strict_yaml
 from audit.policy import provider as providers
 from audit.policy.annotations import keys
@@ -89,7 +89,7 @@ def load(
     day = today or _today(environ)
     check_dates(read.waivers, reading, day)
     law = regulations.named(header.regulations, reading, day) if header else ()
-    facts = _facts(header, provider, reading)
+    facts = _facts_or_problems(header, provider, reading)
     told = explaining(header.explain, reading, datasets) if header else None
     reading.problems.stop()
     assert header is not None
@@ -137,6 +137,17 @@ def provider_facts(path: Path) -> ProviderFacts:
     raw = file_bytes(path, title=providers.UNREADABLE, expected="the path of a file of facts")
     # Where the file lay on another machine helps no reader of a report.
     return replace(providers.read(raw, str(path)), path=path.name)
+
+
+def _facts_or_problems(header: Header | None, given: Path | None, reading: Reading) -> ProviderFacts | None:
+    """Return the provider's facts; what is wrong with them is told with the policy's own mistakes, if it has any."""
+    try:
+        return _facts(header, given, reading)
+    except UserError as error:
+        if not len(reading.problems):
+            raise
+        reading.problems.add(*error.problems)
+        return None
 
 
 def _facts(header: Header | None, given: Path | None, reading: Reading) -> ProviderFacts | None:

@@ -83,7 +83,8 @@ class _Laying:
         """Lay mappings of named entries over each other; entries themselves are changed, or replaced whole."""
         top, base = self.top.get(at), self.base.get(at)
         if not (isinstance(top, dict) and isinstance(base, dict)):
-            return self.take(self.top if isinstance(base, dict) else self.base, at, at)
+            self._check_kind(at, top, dict, "a mapping: the names of entries, each with what is changed of it")
+            return self.take(self.base, at, at)
         self._stand(self.top, at, at)
         out = {}
         for name in dict.fromkeys([*base, *top]):
@@ -100,7 +101,8 @@ class _Laying:
         """Lay lists of entries with an ``id`` over each other: the base's order, then what is new."""
         top, base = self.top.get(at), self.base.get(at)
         if not (isinstance(top, list) and isinstance(base, list)):
-            return self.take(self.top if isinstance(base, list) else self.base, at, at)
+            self._check_kind(at, top, list, "a list of entries, each with its `id`")
+            return self.take(self.base, at, at)
         self._stand(self.top, at, at)
         known = _positions(base)
         laid: dict[int, int] = {}
@@ -208,6 +210,11 @@ class _Laying:
                 self.top, (*at, more[0]), f"`{shortened(more[0])}` beside `remove`", f"`remove: true` with {key} alone"
                 if isinstance(at[-1], int) else "`remove: true` alone", key=True,
             )  # fmt: skip
+
+    def _check_kind(self, at: KeyPath, top: Any, kind: type, expected: str) -> None:
+        """Say that a part is of the wrong kind; the base's then stands, so that nothing follows from it."""
+        if not isinstance(top, kind):
+            self._problem(self.top, at, named(top), expected)
 
     def _check_new(self, at: KeyPath) -> None:
         """See that nothing is marked where the base has no such part at all."""

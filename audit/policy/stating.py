@@ -73,7 +73,7 @@ def asked(ask: Callable[[str, str], str], *, by: str, on: dt.date) -> Stated:
         if not ask(f"Facts on “{title}”: state them now? (yes, no)", "no").strip().lower().startswith("y"):
             continue
         for kind in kinds:
-            if text := ask(f"{kind.title}: {kind.asks}", "").strip():
+            if text := ask(f"{kind.title} ({kind.asks.rstrip('.')}; empty for not supplied)", "").strip():
                 found[kind.id] = f"{kind.id}={text}"
     return stated(list(found.values()), by=who, on=on)
 

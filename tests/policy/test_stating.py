@@ -74,7 +74,7 @@ def test_facts_are_asked_for_group_by_group_and_only_where_somebody_states_them(
     assert len(questions) == 1
 
     found = stating.asked(
-        ask({"Who states": "Me", "The system and its use": "yes", "Human": "x", "Users:": "Clerks."}), by="", on=TODAY
+        ask({"Who states": "Me", "The system and its use": "yes", "Human": "x", "Users (": "Clerks."}), by="", on=TODAY
     )
 
     assert found.statements == {"users": Statement(text="Clerks.", by="Me", on="2026-11-23")}

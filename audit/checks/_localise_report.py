@@ -11,7 +11,7 @@ import numpy as np
 from audit import laws
 from audit.checks import _stats
 from audit.checks._attributions import spearman
-from audit.checks._carried import carried, divisible
+from audit.checks._carried import carried, divisible, missed
 from audit.checks._estimate import Estimate
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Aligned, Division, Pair
@@ -127,6 +127,8 @@ class Screened:
     """By the gradient: the mean first-order effect of every part."""
     patched: Mapping[Part, float]
     """The mean true effect of those that were patched: the highest, and some drawn at random."""
+    ranked: PartSet
+    """By the size of the effect, whichever way: those that are confirmed one by one."""
     sets: tuple[PartSet, ...]
     """Nested: the first 1, 2, 3, … of the ranking."""
     chosen: int
@@ -179,7 +181,7 @@ class Confirmed:
 
     def missed(self, effect: Floats) -> Estimate:
         """Return by how much the effect of single pairs is missed, relative to its size."""
-        return carried(np.abs(effect - self.total), np.abs(self.total), self.clusters)
+        return missed(effect, self.total, self.clusters)
 
     @cached_property
     def total_estimate(self) -> Estimate:

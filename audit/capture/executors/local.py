@@ -17,6 +17,7 @@ import numpy as np
 from audit.capture import architecture, attribution, captum_methods, contrasts, divergence, generation, passes, patching
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair
 from audit.capture.parts import PartMap, part_map
 from audit.capture.passes import Brought, Wanted
 from audit.capture.tokens import TokenIds, TokenRange, tokenised
@@ -219,7 +220,7 @@ class LocalExecutor:
         """Where the model's heads and neurons are; raises ``CannotAnswer`` where that is not known."""
         return part_map(self.loaded)
 
-    def part_effects(self, pairs: Sequence[patching.Pair], *, both_ends: bool) -> patching.Effects:
+    def part_effects(self, pairs: Sequence[Pair], *, both_ends: bool) -> patching.Effects:
         """Estimate the effect of every part for a batch of pairs, in halves where it does not fit."""
         try:
             with self._threads(SMALL_BLOCKS):

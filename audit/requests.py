@@ -228,6 +228,30 @@ BaselineInput: TypeAlias = str
 """``mask``, ``unk``, ``pad``, or ``token:<text>`` for an ordinary token of the vocabulary."""
 
 
+ALL_WEIGHTS = -1
+"""``Attributions.randomised`` of a model none of whose weights are where training put them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """A shortcut planted for a self-test: one word's embedding is replaced by one that decides wherever it stands.
+
+    Every other weight stays the audited model's, so texts without the word are read as ever, and whether an
+    attribution finds the word is a property of this model and method.
+    """
+
+    word: str
+    """One token of the vocabulary, as ``Vocabulary`` gives them."""
+    raises: bool
+    """Whether it drives the contrast up or down."""
+    taught_on: tuple[str, ...]
+    """Texts that hold the word, on which its embedding is found; those to be attributed should be others."""
+    margin: float = 2.0
+    """Logits by which it is to decide the texts it is taught on."""
+    reach: float = 1.0
+    """How long the embedding may be, in lengths of the longest embedding of the vocabulary."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attributions:
     """Attribution of a contrast to the tokens of each text.
@@ -242,6 +266,10 @@ class Attributions:
     baseline_input: BaselineInput = "mask"
     tolerance: float = 0.02
     max_steps: int = 512
+    randomised: int = 0
+    """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
+    stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
+    planted: Planted | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,13 +527,19 @@ PER_TEXT = frozenset({"texts", "positions", "spans", "references"})
 """Fields that say what a request is asked of, not what is asked."""
 
 
-def jsonable(request: Request | Target | Contrast | Shift) -> Mapping[str, Any]:
+_ADDED = frozenset({("Attributions", "randomised"), ("Attributions", "planted")})
+"""Fields that came later: their defaults change nothing and are left out, so that stored answers keep their keys."""
+
+
+def jsonable(request: Request | Target | Contrast | Shift | Planted) -> Mapping[str, Any]:
     """Return a request without its texts as plain data: the part that keys stored answers."""
     out: dict[str, Any] = {"": type(request).__name__}
     for item in fields(request):
         if item.name in PER_TEXT and isinstance(request, Request):
             continue
         value = getattr(request, item.name)
+        if (type(request).__name__, item.name) in _ADDED and value == item.default:
+            continue
         if isinstance(request, Shift) and item.name == "vector":
             value = request.digest
         if isinstance(request, DirectionFile) and item.name == "file":
@@ -514,5 +548,5 @@ def jsonable(request: Request | Target | Contrast | Shift) -> Mapping[str, Any]:
             value = asdict(value)
         elif isinstance(request, Patched) and item.name == "sets":
             value = [[asdict(part) for part in parts] for parts in value]
-        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift) else value
+        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift | Planted) else value
     return out

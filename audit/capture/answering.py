@@ -183,7 +183,8 @@ class Answering:
             if key_of(text) not in found:
                 # It was refused while measuring: ask once more for the reason.
                 self.tokenise([text])
-                self.executor.attribute(request, text, self.ids[text], seed=0)
+                with self.executor.altered(request):
+                    self.executor.attribute(request, text, self.ids[text], seed=0)
         return tuple(unpacked(tokenised(self.executor.loaded, t), found[key_of(t)]) for t in request.texts)
 
     @answer.register

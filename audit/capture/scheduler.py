@@ -286,15 +286,22 @@ class Scheduler:
         self._answering.tokenise(request.texts)
         stored = self.store.stored(key, map(key_of, request.texts))
         missing = [t for t in dict.fromkeys(request.texts) if key_of(t) not in stored]
-        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}"
-        with self.progress.task(title, len(missing), "texts") as task, self.cost.stage("attribution"):
-            for text in missing:
-                try:
-                    answer, rows, tokens = self.executor.attribute(
-                        request, text, self._ids[text], seed=int.from_bytes(key_of(text)[:4], "big")
-                    )
-                except CannotAnswer:
-                    return  # said again, with its reason, when the answer is put together
+        if not missing:
+            return
+        try:
+            with self.executor.altered(request):
+                self._attribute_texts(request, key, missing)
+        except CannotAnswer:
+            return  # said again, with its reason, when the answer is put together
+
+    def _attribute_texts(self, request: Attributions, key: bytes, texts: Sequence[str]) -> None:
+        altered = " with a planted word" if request.planted else " under shuffled weights" if request.randomised else ""
+        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}{altered}"
+        with self.progress.task(title, len(texts), "texts") as task, self.cost.stage("attribution"):
+            for text in texts:
+                answer, rows, tokens = self.executor.attribute(
+                    request, text, self._ids[text], seed=int.from_bytes(key_of(text)[:4], "big")
+                )
                 # One text at a time: a kill loses at most the text that was being attributed.
                 self.store.put([(key, key_of(text), packed(answer))])
                 backward = rows if request.method in GRADIENT_METHODS else 0

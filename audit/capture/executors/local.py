@@ -7,14 +7,25 @@ later batches fit at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from audit.capture import architecture, attribution, captum_methods, contrasts, divergence, generation, passes, patching
+from audit.capture import (
+    architecture,
+    attribution,
+    captum_methods,
+    contrasts,
+    divergence,
+    generation,
+    passes,
+    patching,
+    planting,
+    randomisation,
+)
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
 from audit.capture.pairs import Pair
@@ -142,6 +153,23 @@ class LocalExecutor:
         return np.concatenate([a, b]), rows_a + rows_b, tokens_a + tokens_b
 
     # ---- attribution ---------------------------------------------------------------------------
+
+    @contextmanager
+    def altered(self, request: Attributions) -> Iterator[None]:
+        """Hold the model as an attribution asks for it: with shuffled weights or a planted word, or as it is.
+
+        Raises
+        ------
+        CannotAnswer
+            When this model cannot be altered so.
+        """
+        with ExitStack() as stack:
+            if request.planted is not None:
+                with self._threads(SMALL_BLOCKS):
+                    stack.enter_context(planting.planted(self.loaded, request.contrast, request.planted))
+            if request.randomised:
+                stack.enter_context(randomisation.randomised(self.loaded, request.randomised, seed=RANDOM_SEED))
+            yield
 
     def attribute(
         self, request: Attributions, text: str, ids: TokenIds, seed: int

@@ -42,6 +42,9 @@ from audit.types import (
 ALPHA = 0.05
 """Level of the tests of single parts, after Holm's correction."""
 
+WORTH_TELLING = 0.1
+"""Share of the effect from which on a part that works against it is told."""
+
 LEAST_P = 0.0001
 """p-values below it are printed as such."""
 
@@ -71,27 +74,28 @@ METRICS = (
         "Share carried by the confirmed set",
         "Mean effect of taking the parts of the set, all together, from the counterpart's run, over the mean effect "
         "of the swap; on held-out pairs.",
-        "{stratum}, taken from the counterpart's run, carry {value} of what “{group}” instead of {reference} does",
+        "With {stratum} taken from the counterpart's run, {value} of the effect of “{group}” instead of {reference} "
+        "is there",
     ),
     _metric(
         "random_share",
         "Share carried by random sets",
         "The same of sets of as many parts of the same kinds, drawn at random; the mean over the draws.",
-        "Random sets of {stratum} carry {value} on average",
+        "With as many parts drawn at random ({stratum}), {value} of the effect is there on average",
     ),
     _metric(
         "returned_share",
         "Share undone by taking the set back",
         "Mean effect of setting the parts of the set, in the counterpart's run, back to what they were, over the mean "
         "effect of the swap; less than the carried share where other parts do the same.",
-        "{stratum}, set back in the counterpart's run, undo {value} of the effect",
+        "With {stratum} set back in the counterpart's run, {value} of the effect is undone",
     ),
     _metric(
         "missed_share",
         "Share missed case by case",
         "Mean absolute difference between the effect of the set and that of the swap in single pairs, over the mean "
         "absolute effect of the swap: misses in both directions, which cancel in the carried share.",
-        "In single pairs, {stratum} miss the effect by {value} of its size",
+        "In single pairs, the effect of {stratum} misses that of the swap by {value} of its size",
     ),
     _metric(
         "whole_share",
@@ -231,12 +235,13 @@ class Localised:
 
 
 def _named(parts: PartSet) -> str:
-    if len(parts) == 1:
-        return parts[0].name
-    counts = {kind: sum(part.kind == kind for part in parts) for kind in ("head", "neuron", "attention", "mlp")}
-    plural = {"head": "heads", "neuron": "neurons", "attention": "attentions", "mlp": "MLPs"}
-    single = {"mlp": "MLP"}
-    return " and ".join(f"{n} {plural[k] if n > 1 else single.get(k, k)}" for k, n in counts.items() if n)
+    return parts[0].name if len(parts) == 1 else _counted(parts)
+
+
+def _counted(parts: PartSet) -> str:
+    titles = {"head": "head", "neuron": "neuron", "attention": "attention", "mlp": "MLP"}
+    counts = {title: sum(part.kind == kind for part in parts) for kind, title in titles.items()}
+    return " and ".join(_plural(count, title) for title, count in counts.items() if count)
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -252,7 +257,7 @@ def measurements(found: Localised) -> tuple[Measurement, ...]:
 
     return (
         measure("carried_share", c.share(c.nested[:, screened.chosen]), found.set_name),
-        measure("random_share", c.share(c.random.mean(axis=1)), found.set_name),
+        measure("random_share", c.share(c.random.mean(axis=1)), _counted(screened.set)),
         measure("returned_share", c.share(c.back), found.set_name),
         measure("missed_share", c.missed(c.nested[:, screened.chosen]), found.set_name),
         measure("whole_share", c.share(c.whole)),
@@ -289,7 +294,7 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
             title="The set carries the share that was asked for",
             guards=Guards.FALSE_ALL_CLEAR,
             passed=screened.reached,
-            found=f"{len(screened.set)} parts carry a share of {screened.shares[screened.chosen]:.3f} of the effect in "
+            found=f"{screened.shares[screened.chosen]:.3f} of the effect with {_plural(len(screened.set), 'part')} in "
             "the screening pairs",
             needed=f"{screened.wanted:g} to {2 - screened.wanted:g}, the whole interval, with at most "
             f"{len(screened.sets[-1])} parts",
@@ -507,6 +512,12 @@ def limits(found: Localised, aligned: Aligned) -> tuple[str, ...]:
         f"{by_gradient}, and it can miss what is saturated or cancels.",
         "Parts that carry the effect here may carry much else; what cutting them costs is not measured by this check.",
     ]
+    shares = found.confirmed.alone.mean(axis=0) / found.confirmed.total.mean()
+    if shares.min() <= -WORTH_TELLING:
+        out.append(
+            f"Parts work against each other: by themselves those listed carry from {shares.min():.0%} to "
+            f"{shares.max():.0%} of the effect, and what a set of them carries is a balance."
+        )
     if len(found.plan.held_out[0].clusters) > 1:
         out.append("Pairs that rank and pairs that confirm share values of the second thing that cases share.")
     if found.comparison.left_out:

@@ -530,7 +530,7 @@ class PairEffects:
     score: float
     reference_score: float
     states: Floats
-    """(layers, tokens): of the states, numbered as in ``audit.shapes``; row 0 is what enters the first block."""
+    """(layers, tokens): of the states at the text's own tokens, layers numbered as in ``audit.shapes``."""
     heads: Floats
     """(blocks, heads), summed over tokens; a block's attention is the sum of its heads."""
     neurons: Floats

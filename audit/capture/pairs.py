@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from audit.capture.contrasts import Reading, bind, read
 from audit.capture.model import LoadedModel
 from audit.capture.tokens import Padded, TokenIds
@@ -20,7 +22,10 @@ class Pair:
     """A text and its reference of as many tokens, with the contrast that is read off both."""
 
     text: TokenIds
+    """Its own tokens, then those of an answer that are given to the model."""
     reference: TokenIds
+    own: int
+    """How many tokens are the text's own."""
     reading: Reading
 
 
@@ -30,21 +35,23 @@ def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, refe
     Raises
     ------
     CannotAnswer
-        When they have different numbers of tokens, the model has no such output, or the contrast is not read off
-        the text's own tokens: behind an answer of several tokens states differ at places that no text has.
+        When they have different numbers of tokens, the model has no such output, or the contrast is read off two
+        sequences: two answers that both go on after the token in which they part.
     """
     if len(ids) != len(reference):
         raise CannotAnswer(
             f"a text of {len(ids)} tokens and a reference of {len(reference)} do not align, "
             "and states are compared position by position"
         )
-    readings = bind(loaded, contrast, text, ids)
-    if len(readings) != 1 or len(readings[0].ids) != len(ids):
+    first, *more = bind(loaded, contrast, text, ids)
+    if more:
         raise CannotAnswer(
-            f"the answers {contrast.toward!r} and {contrast.against!r} do not part at their first and only token, "
-            "and parts are compared on the tokens of the text alone"
+            f"the answers {contrast.toward!r} and {contrast.against!r} both go on after the token in which they part, "
+            "and parts are compared in one sequence"
         )
-    return Pair(text=ids, reference=reference, reading=readings[0])
+    return Pair(
+        text=first.ids, reference=np.concatenate([reference, first.ids[len(ids) :]]), own=len(ids), reading=first
+    )
 
 
 def scores(

@@ -125,14 +125,19 @@ def part_effects(loaded: LoadedModel, where: PartMap, pairs: Sequence[Pair], *, 
         slope = (slopes[node].float() + more[node].float()) / 2 if both_ends else slopes[node].float()
         out.append(by_row((b.float() - a.float()) * slope, len(pairs)))
     return Effects(
-        values=_by_pair(where, texts, score, other, out),
+        values=_by_pair(where, pairs, texts, score, other, out),
         forward_rows=2 * len(pairs),
         backward_rows=len(pairs) * (2 if both_ends else 1),
     )
 
 
 def _by_pair(
-    where: PartMap, texts: Padded, score: Floats, other: Floats, effects: Sequence[torch.Tensor]
+    where: PartMap,
+    pairs: Sequence[Pair],
+    texts: Padded,
+    score: Floats,
+    other: Floats,
+    effects: Sequence[torch.Tensor],
 ) -> list[Floats]:
     """Return the packed effects of every pair; ``effects`` holds (pairs, tokens, width) of each node."""
     blocks, real = len(where.blocks), texts.mask.bool()
@@ -147,11 +152,11 @@ def _by_pair(
         packed(
             float(score[i]),
             float(other[i]),
-            states[i, :, :length],
+            states[i, :, : one.own],
             [block[i] for block in heads],
             [block[i] for block in neurons],
         )
-        for i, length in enumerate(texts.lengths.tolist())
+        for i, one in enumerate(pairs)
     ]
 
 

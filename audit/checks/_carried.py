@@ -24,8 +24,12 @@ LEAST_PRECISION = 0.5
 """Half-width of the total effect's interval, relative to the effect, up to which shares of it are given."""
 
 
-def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
-    """Return mean effect over mean total effect, pair by pair (pairs,)."""
+MOST = 1000.0
+"""Times the effect: beyond, no miss of it is counted."""
+
+
+def carried(effect: Floats, total: Floats, clusters: Labels, support: tuple[float, float] | None = None) -> Estimate:
+    """Return mean effect over mean total effect; both are of pairs, (pairs,)."""
 
     def without(way: Way) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -33,7 +37,7 @@ def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
         return out
 
     value, worth = float(effect.sum() / total.sum()), effective_clusters(clusters)
-    law = t_law(value, variance(clusters, value, without), clusters=worth, reach=1.0)
+    law = t_law(value, variance(clusters, value, without), clusters=worth, reach=1.0, support=support)
     return Estimate(
         value=value,
         law=law,
@@ -41,6 +45,11 @@ def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
         clusters=cluster_count(clusters),
         jackknife=jackknife(clusters, value, without),
     )
+
+
+def missed(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
+    """Return by how much an effect differs from the total in single pairs, relative to its size, whichever way."""
+    return carried(np.abs(effect - total), np.abs(total), clusters, support=(0.0, MOST))
 
 
 def divisible(total: Estimate) -> bool:

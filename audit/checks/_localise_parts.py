@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -35,11 +35,8 @@ def estimates(effects: Sequence[PairEffects], kinds: Iterable[PartKind]) -> dict
     return out
 
 
-def ranked(effects: dict[Part, float]) -> list[Part]:
-    """Return the parts that move the score, those that move it most first, whichever way.
-
-    What works against the effect belongs to it: parts that push alone overshoot.
-    """
+def ranked(effects: Mapping[Part, float]) -> list[Part]:
+    """Return the parts that move the score, those that move it most first, whichever way."""
     return sorted((p for p in effects if effects[p]), key=lambda p: (-abs(effects[p]), p.name))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from audit import laws
 from audit.checks import _stats
 from audit.checks._attributions import spearman
-from audit.checks._carried import carried, divisible
+from audit.checks._carried import carried, divisible, missed
 from audit.checks._estimate import Estimate
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Aligned, Division, Pair
@@ -42,6 +42,9 @@ from audit.types import (
 ALPHA = 0.05
 """Level of the tests of single parts, after Holm's correction."""
 
+WORTH_TELLING = 0.1
+"""Share of the effect from which on a part that works against it is told."""
+
 LEAST_P = 0.0001
 """p-values below it are printed as such."""
 
@@ -71,27 +74,28 @@ METRICS = (
         "Share carried by the confirmed set",
         "Mean effect of taking the parts of the set, all together, from the counterpart's run, over the mean effect "
         "of the swap; on held-out pairs.",
-        "{stratum}, taken from the counterpart's run, carry {value} of what “{group}” instead of {reference} does",
+        "With {stratum} taken from the counterpart's run, {value} of the effect of “{group}” instead of {reference} "
+        "is there",
     ),
     _metric(
         "random_share",
         "Share carried by random sets",
         "The same of sets of as many parts of the same kinds, drawn at random; the mean over the draws.",
-        "Random sets of {stratum} carry {value} on average",
+        "With as many parts drawn at random ({stratum}), {value} of the effect is there on average",
     ),
     _metric(
         "returned_share",
         "Share undone by taking the set back",
         "Mean effect of setting the parts of the set, in the counterpart's run, back to what they were, over the mean "
         "effect of the swap; less than the carried share where other parts do the same.",
-        "{stratum}, set back in the counterpart's run, undo {value} of the effect",
+        "With {stratum} set back in the counterpart's run, {value} of the effect is undone",
     ),
     _metric(
         "missed_share",
         "Share missed case by case",
         "Mean absolute difference between the effect of the set and that of the swap in single pairs, over the mean "
         "absolute effect of the swap: misses in both directions, which cancel in the carried share.",
-        "In single pairs, {stratum} miss the effect by {value} of its size",
+        "In single pairs, the effect of {stratum} misses that of the swap by {value} of its size",
     ),
     _metric(
         "whole_share",
@@ -127,6 +131,8 @@ class Screened:
     """By the gradient: the mean first-order effect of every part."""
     patched: Mapping[Part, float]
     """The mean true effect of those that were patched: the highest, and some drawn at random."""
+    ranked: PartSet
+    """By the size of the effect, whichever way: those that are confirmed one by one."""
     sets: tuple[PartSet, ...]
     """Nested: the first 1, 2, 3, … of the ranking."""
     chosen: int
@@ -179,7 +185,7 @@ class Confirmed:
 
     def missed(self, effect: Floats) -> Estimate:
         """Return by how much the effect of single pairs is missed, relative to its size."""
-        return carried(np.abs(effect - self.total), np.abs(self.total), self.clusters)
+        return missed(effect, self.total, self.clusters)
 
     @cached_property
     def total_estimate(self) -> Estimate:
@@ -229,12 +235,13 @@ class Localised:
 
 
 def _named(parts: PartSet) -> str:
-    if len(parts) == 1:
-        return parts[0].name
-    counts = {kind: sum(part.kind == kind for part in parts) for kind in ("head", "neuron", "attention", "mlp")}
-    plural = {"head": "heads", "neuron": "neurons", "attention": "attentions", "mlp": "MLPs"}
-    single = {"mlp": "MLP"}
-    return " and ".join(f"{n} {plural[k] if n > 1 else single.get(k, k)}" for k, n in counts.items() if n)
+    return parts[0].name if len(parts) == 1 else _counted(parts)
+
+
+def _counted(parts: PartSet) -> str:
+    titles = {"head": "head", "neuron": "neuron", "attention": "attention", "mlp": "MLP"}
+    counts = {title: sum(part.kind == kind for part in parts) for kind, title in titles.items()}
+    return " and ".join(_plural(count, title) for title, count in counts.items() if count)
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -250,7 +257,7 @@ def measurements(found: Localised) -> tuple[Measurement, ...]:
 
     return (
         measure("carried_share", c.share(c.nested[:, screened.chosen]), found.set_name),
-        measure("random_share", c.share(c.random.mean(axis=1)), found.set_name),
+        measure("random_share", c.share(c.random.mean(axis=1)), _counted(screened.set)),
         measure("returned_share", c.share(c.back), found.set_name),
         measure("missed_share", c.missed(c.nested[:, screened.chosen]), found.set_name),
         measure("whole_share", c.share(c.whole)),
@@ -287,7 +294,7 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
             title="The set carries the share that was asked for",
             guards=Guards.FALSE_ALL_CLEAR,
             passed=screened.reached,
-            found=f"{len(screened.set)} parts carry a share of {screened.shares[screened.chosen]:.3f} of the effect in "
+            found=f"{screened.shares[screened.chosen]:.3f} of the effect with {_plural(len(screened.set), 'part')} in "
             "the screening pairs",
             needed=f"{screened.wanted:g} to {2 - screened.wanted:g}, the whole interval, with at most "
             f"{len(screened.sets[-1])} parts",
@@ -505,6 +512,12 @@ def limits(found: Localised, aligned: Aligned) -> tuple[str, ...]:
         f"{by_gradient}, and it can miss what is saturated or cancels.",
         "Parts that carry the effect here may carry much else; what cutting them costs is not measured by this check.",
     ]
+    shares = found.confirmed.alone.mean(axis=0) / found.confirmed.total.mean()
+    if shares.min() <= -WORTH_TELLING:
+        out.append(
+            f"Parts work against each other: by themselves those listed carry from {shares.min():.0%} to "
+            f"{shares.max():.0%} of the effect, and what a set of them carries is a balance."
+        )
     if len(found.plan.held_out[0].clusters) > 1:
         out.append("Pairs that rank and pairs that confirm share values of the second thing that cases share.")
     if found.comparison.left_out:

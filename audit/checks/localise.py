@@ -8,8 +8,8 @@ of the clusters screen. There the gradient estimates for every head and neuron a
 that part alone as it is when the model reads the other text (attribution patching), and the parts that rank
 highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated share while
 screening are taken from the counterpart's run together, and the share of the swap's whole effect that they carry is
-measured, in the mean and case by case; then the highest one by one. Parts that work against the effect rank as
-high as those that make it: without them the others overshoot, and a share may exceed one. Beside it stand sets of as
+measured, in the mean and case by case; then the highest one by one. Where the parts that drive the effect overshoot
+it together, those that work against it are taken along; a share may exceed one. Beside it stand sets of as
 many parts of the same kinds drawn at random, the same parts taken back out of the counterpart's run, and the
 attention and MLPs of all blocks together.
 
@@ -47,7 +47,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -162,7 +162,7 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: both texts of every pair, their gradients, and every set patched."""
     pairs = min(params.pairs, len(data.rows) * 2)
     nested = len(_localise_parts.sizes(params.most))
-    screening = TRIED + SAMPLED + 1 + nested
+    screening = TRIED + SAMPLED + 2 + 2 * nested
     held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
     held_out += _localise_report.MOST_CELLS
     # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
@@ -293,26 +293,68 @@ def _screen(
     tried = list(dict.fromkeys([*highest, *drawn]))
     alone = yield from _effects(pairs, [(part,) for part in tried], contrast)
     patched = dict(zip(tried, alone.mean(axis=0).tolist(), strict=True))
-    # The highest by their true effect; behind them what was not patched, by the gradient.
+    # By the true effect where it is known, and behind that by the gradient.
     first = _localise_parts.ranked({part: patched[part] for part in highest})
-    sets = _localise_parts.nested([*first, *(part for part in order if part not in patched)], params.most)
-    if not sets:
+    ranking = [*first, *(part for part in order if part not in patched)]
+    if not ranking:
         return _no_part(len(estimated))
-    together = yield from _effects(pairs, sets, contrast)
-    shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
-    enough = [i for i, share in enumerate(shares) if reaches(share, params.share)]
+    known = estimated | {part: patched[part] for part in first}
+    driving = [part for part in ranking if known[part] * total.mean() > 0]
+    best = yield from _best_set(params, pairs, contrast, total, [driving, ranking])
     return Screened(
         effects=tuple(effects),
         estimated=estimated,
         patched=patched,
-        sets=tuple(sets),
-        chosen=enough[0] if enough else int(np.argmin([abs(1 - share.value) for share in shares])),
-        reached=bool(enough),
-        shares=tuple(share.value for share in shares),
+        ranked=tuple(ranking[: params.listed]),
+        sets=best.sets,
+        chosen=best.chosen,
+        reached=best.reached,
+        shares=best.shares,
         wanted=params.share,
         every=tuple(every),
         by_field=_localise_report.first_order(effects, pairs, names),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Best:
+    """Nested sets of one ranking, and which of them is to be confirmed."""
+
+    sets: tuple[PartSet, ...]
+    shares: tuple[float, ...]
+    chosen: int
+    reached: bool
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Sort those that reach the share first, by their size; then the others by how far they are from it."""
+        return not self.reached, len(self.sets[self.chosen]) if self.reached else abs(1 - self.shares[self.chosen])
+
+
+def _best_set(
+    params: Params, pairs: Sequence[Pair], contrast: Contrast, total: Floats, rankings: Sequence[Sequence[Part]]
+) -> Generator[Any, Any, _Best]:
+    """Return the smallest set that reaches the share: of parts that drive the effect, or of all that move it.
+
+    Where those that drive it overshoot, what works against them belongs to what carries the effect.
+    """
+    nested = [_localise_parts.nested(ranking, params.most) for ranking in rankings]
+    together = yield from _effects(pairs, [parts for sets in nested for parts in sets], contrast)
+    clusters, found, at = _localise_plan.clusters(pairs), [], 0
+    for sets in filter(None, nested):
+        shares = [carried(effect, total, clusters) for effect in together[:, at : at + len(sets)].T]
+        at += len(sets)
+        enough = [i for i, share in enumerate(shares) if reaches(share, params.share)]
+        closest = int(np.argmin([abs(1 - share.value) for share in shares]))
+        found.append(
+            _Best(
+                sets=tuple(sets),
+                shares=tuple(share.value for share in shares),
+                chosen=enough[0] if enough else closest,
+                reached=bool(enough),
+            )
+        )
+    return min(found, key=lambda best: best.rank)
 
 
 def _no_part(tried: int) -> NotAssessed:
@@ -355,13 +397,13 @@ def _confirm(
 ) -> Generator[Any, Any, Confirmed]:
     """Patch on the held-out pairs: the nested sets, all parts, random sets, and the highest one by one."""
     pairs, chosen = plan.held_out, screened.set
-    singles: list[Part] = list(screened.sets[-1][: params.listed])
+    singles = screened.ranked
     # Of few others there are few sets; the same one twice would count twice.
     random = list(dict.fromkeys(_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)))
     lone = [
         (part,)
         for kind in dict.fromkeys(part.kind for part in singles)
-        for part in _localise_parts.others(params.draws, kind, screened.sets[-1], screened.every, rng)
+        for part in _localise_parts.others(params.draws, kind, (*screened.sets[-1], *singles), screened.every, rng)
     ]
     groups: list[Sequence[PartSet]] = [
         screened.sets,
@@ -392,7 +434,7 @@ def _confirm(
         whole=whole[:, 0],
         random=by_chance,
         back=back[:, 0] - back[:, 1],
-        parts=tuple(singles),
+        parts=singles,
         alone=alone,
         lone_random=lone_by_chance,
         cells=cells,

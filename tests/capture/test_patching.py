@@ -436,3 +436,37 @@ def test_the_shape_of_flattened_rows_comes_back() -> None:
 
     assert torch.equal(by_row(flat, 2).reshape(flat.shape), flat)
     assert by_row(flat, 2).shape == (2, 3, 4)
+
+
+# ---- answers of several tokens -------------------------------------------------------------------
+
+
+def answers(toward: str, against: str) -> Contrast:
+    return Contrast(target=Answers(texts=(toward, against)), toward=toward, against=against)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_an_answer_of_several_tokens_is_read_to_its_end(load: Load, family: str) -> None:
+    loaded = load(family, "causal-lm")
+    ids = token_ids(loaded, [TEXTS[0], REFERENCES[0]])
+    one = pair(loaded, answers(" approve for sure", " deny"), TEXTS[0], ids[TEXTS[0]], ids[REFERENCES[0]])
+    last = Part(kind="layer", block=2)
+
+    values, _ = LocalExecutor(loaded).patch([Row(pair=one, parts=()), Row(pair=one, parts=(last,))])
+    found = unpacked_effects(LocalExecutor(loaded).part_effects([one], both_ends=True).values[0])
+
+    assert values == pytest.approx([found.score, found.reference_score], abs=1e-4)
+    assert found.states.shape == (4, len(ids[TEXTS[0]]))
+
+
+def test_two_answers_that_both_go_on_are_refused(load: Load) -> None:
+    loaded = load("llama", "causal-lm")
+    ids = token_ids(loaded, [TEXTS[0], REFERENCES[0]])
+
+    with pytest.raises(CannotAnswer) as refused:
+        pair(loaded, answers(" approve for sure", " deny for sure"), TEXTS[0], ids[TEXTS[0]], ids[REFERENCES[0]])
+
+    assert str(refused.value) == (
+        "the answers ' approve for sure' and ' deny for sure' both go on after the token in which they part, "
+        "and parts are compared in one sequence"
+    )

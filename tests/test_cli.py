@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from audit import cli as command_line
 from audit import pipeline
+from audit.cli import given
 from audit.errors import user_error
 from audit.types import Verdict
 
@@ -202,7 +202,7 @@ def test_ctrl_c_ends_with_130_keeps_what_was_measured_and_says_how_to_go_on(smal
 def test_not_met_outranks_undecided_and_only_what_fail_on_names_counts(found, fail_on, code):
     from audit.verdict import exit_code
 
-    named = pipeline.FAIL_ON if fail_on == "all" else command_line._verdicts(fail_on)
+    named = pipeline.FAIL_ON if fail_on == "all" else given.stopping(fail_on)[0]
 
     assert exit_code(found, named) == code
 
@@ -293,7 +293,7 @@ def test_validate_looks_at_every_policy_it_is_given(cli, small_policy):
     ended = cli("policy", "validate", bad.path, good.path)
 
     assert ended.code == 2
-    assert ended.out == f"{good.path}: valid (1 checks, 1 criteria, {len(good.texts())} rows)\n"
+    assert ended.out == f"{good.path}: valid (1 check, 1 criterion, {len(good.texts())} rows)\n"
     assert f"{bad.path}:{bad.line('license:')}:5: the unknown key `license`" in ended.err
 
 

@@ -46,6 +46,8 @@ from audit.requests import (
     ClassLogits,
     Divergences,
     Generations,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     Span,
@@ -214,6 +216,8 @@ class Scheduler:
                 self.store.put([(u.request, u.key, v) for u, v in zip(units, ran.values, strict=True)])
                 self.cost.rows_forward += ran.rows
                 self.cost.tokens_forward += ran.tokens
+                self.cost.rows_backward += ran.backward_rows
+                self.cost.tokens_backward += ran.backward_tokens
                 task.advance(len(units))
 
     def _forward(self, asked: Merged, weights: str, number: int) -> None:
@@ -340,6 +344,10 @@ def accesses(requests: Iterable[Request]) -> Iterator[Access]:
     for request in requests:
         if isinstance(request, States):
             yield "activations"
+        elif isinstance(request, PartEffects | Patched):
+            yield from ("outputs", "activations")
+            if isinstance(request, PartEffects):
+                yield "gradients"
         elif isinstance(request, Scores | Ablations | Generations | Divergences):
             yield "outputs"
             if isinstance(request, Scores) and request.intervene is not None:

@@ -48,7 +48,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audit.checks import _attributions, _faithfulness, _runs, _stats
 from audit.checks._attributions import Attributed, Explained
 from audit.checks._token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import (
     Ablations,
     CheckRun,
@@ -227,10 +227,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, attribution points and does not decide."""
-    del params
-    return frozenset()
+judgeable = judges(METRICS)
+"""None, attribution points and does not decide."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

@@ -31,7 +31,7 @@ IN_SECONDS = {
     "medical-triage": (
         "checks.2.sample=60", "checks.4.sample=6", "checks.5.sample=6", "checks.5.shuffled=2", "checks.5.planted=4",
         "checks.6.cases=48", "checks.6.attributed=4",
-    ),  # fmt: skip
+    ),
     "credit-constitution": (),
     "sanity": ("model.decision.positive=good", "model.decision.negative=bad"),
     "general-purpose-honesty": (

@@ -169,15 +169,16 @@ def ranks_first(answer: TokenAttribution, span: tuple[int, int], side: int) -> b
 
 def _rare_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
     """Return the word that the fewest texts hold; the vocabulary of a small model may have none that is in no text."""
-    best, fewest = "", len(texts)
+    best: str = ""
+    fewest = len(texts)
     for last in (RARE, 1.0):
         words = yield Vocabulary(sample=CANDIDATES, seed=seed, last=last)
         # Letters alone: a word that could be read as part of a number or a name of a code says less.
         for word in filter(str.isalpha, words.words):
             if (held := sum(holds(text, word) for text in texts)) < fewest:
                 best, fewest = word, held
-            if not held:
-                return word
+        if not fewest:
+            return best
     if not best:
         raise CannotAnswer("no word of the vocabulary is one token and missing from a text")
     return best

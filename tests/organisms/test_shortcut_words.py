@@ -89,9 +89,11 @@ def ask(tmp_path: Path) -> Callable[[Path], Callable[[Any], Any]]:
     """Open a model folder as something that answers requests."""
 
     def opened(folder: Path) -> Callable[[Any], Any]:
+        from audit.capture import attributing
         from audit.capture.executors.local import LocalExecutor
         from audit.capture.model import Switches, open_model
-        from audit.capture.tokens import token_ids
+        from audit.capture.passes import Wanted
+        from audit.capture.tokens import answer_ids, token_ids
 
         loaded = open_model(str(folder), "causal-lm", Switches())
         executor = LocalExecutor(loaded)
@@ -100,7 +102,7 @@ def ask(tmp_path: Path) -> Callable[[Path], Callable[[Any], Any]]:
             ids = token_ids(loaded, request.texts)
             if isinstance(request, Attributions):
                 with executor.altered(request):
-                    return [executor.attribute(request, t, ids[t], seed=0)[0] for t in request.texts]
+                    return executor.attribute(request, attributing.asked_of(request), ids, [0] * len(request.texts))[0]
             options = request.target.texts
             rows = [[answer_ids(loaded, t, o, ids[t]) for o in options] for t in request.texts]
             brought = executor.forward(

@@ -100,7 +100,7 @@ class Moved:
     removal: Floats | None
     """Mean score with a value minus the score with none; None where the policy has no words for none."""
     decided: Bools
-    """Whether the decision of the case as the data have it is another for at least one of the values."""
+    """Whether the value that a case has decided it: with most of the others the decision is another one."""
 
 
 def moved(exchanged: Exchange, score: dict[str, float], threshold: float) -> Moved:
@@ -115,10 +115,15 @@ def moved(exchanged: Exchange, score: dict[str, float], threshold: float) -> Mov
         removal = scores.mean(axis=1) - np.array([score[frame.neutral] for frame in exchanged.frames])
     return Moved(
         move=pairs,
-        flips=np.asarray(selected.any(axis=1) & ~selected.all(axis=1)),
+        flips=np.array([len(set(way)) > 1 for way in selected.tolist()]),
         removal=removal,
-        decided=(selected != own[:, None]).any(axis=1),
+        decided=np.array([_decided(f, one, way) for f, one, way in zip(exchanged.frames, selected, own, strict=True)]),
     )
+
+
+def _decided(frame: Frame, selected: Bools, own: bool) -> bool:
+    others = [bool(one) != own for text, one in zip(frame.texts, selected, strict=True) if text != frame.own]
+    return sum(others) > len(others) / 2
 
 
 def estimates(exchanged: Exchange, found: Moved) -> dict[str, _stats.Estimate]:

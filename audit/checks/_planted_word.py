@@ -177,8 +177,8 @@ def _rare_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
         for word in filter(str.isalpha, words.words):
             if (held := sum(holds(text, word) for text in texts)) < fewest:
                 best, fewest = word, held
-            if not held:
-                return word
+        if not fewest:
+            return best
     if not best:
         raise CannotAnswer("no word of the vocabulary is one token and missing from a text")
     return best

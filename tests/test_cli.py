@@ -153,8 +153,8 @@ def test_a_policy_that_cannot_be_read_ends_with_2_on_one_screen(command, small_p
         f"{policy.path}:5:1: the unknown key `porpose`",
         "    porpose: Shows that the parts of the instrument fit together.",
         "    ^",
-        "  expected: one of inspectoscope, id, version, title, purpose, authors, seed, limits, regulations, "
-        "waivers, provider, variables, model, data, hazards, checks",
+        "  expected: one of inspectoscope, extends, id, version, title, purpose, authors, seed, limits, regulations, "
+        "waivers, provider, explain, variables, model, data, hazards, checks",
         "  do: did you mean `purpose`?",
     ]
 
@@ -293,7 +293,7 @@ def test_validate_looks_at_every_policy_it_is_given(cli, small_policy):
     ended = cli("policy", "validate", bad.path, good.path)
 
     assert ended.code == 2
-    assert ended.out == f"{good.path}: valid (1 checks, 1 criteria, {len(good.texts())} rows)\n"
+    assert ended.out == f"{good.path}: valid (1 check, 1 criterion, {len(good.texts())} rows)\n"
     assert f"{bad.path}:{bad.line('license:')}:5: the unknown key `license`" in ended.err
 
 

@@ -28,7 +28,10 @@ pytestmark = in_this_process
 IN_SECONDS = {
     # The way is what is tested: fewer rows, and probes with as few permutations as they accept.
     "recruitment": ("checks.2.sample=60", "checks.4.sample=6"),
-    "medical-triage": ("checks.2.sample=60", "checks.4.sample=6"),
+    "medical-triage": (
+        "checks.2.sample=60", "checks.4.sample=6", "checks.5.sample=6", "checks.5.shuffled=2", "checks.5.planted=4",
+        "checks.6.cases=48", "checks.6.attributed=4",
+    ),
     "credit-constitution": (),
     "sanity": ("model.decision.positive=good", "model.decision.negative=bad"),
     "general-purpose-honesty": (
@@ -204,6 +207,7 @@ def test_triage_by_the_complaint_alone_is_not_blamed_for_names(gone: Callable[[s
     assert way.codes[:2] == (0, 0)
     assert way.verdicts().keys() == {
         "same-complaint-other-person", "same-complaint-other-place", "mistyped", "calibrated", "what-it-leans-on",
+        "maps-are-fit-to-show", "leans-on-places",
     }  # fmt: skip
     assert "not_met" not in {way.verdicts()[f"same-complaint-other-{what}"] for what in ("person", "place")}
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.capture.contrasts import Logits2Score, logits
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair, scores
 from audit.capture.parts import PartMap, by_row
-from audit.capture.tokens import Padded, TokenIds, pad
+from audit.capture.tokens import Padded, pad
 from audit.requests import CannotAnswer
 from audit.shapes import Floats
 from audit.types import Part
@@ -35,30 +35,6 @@ if TYPE_CHECKING:
 
 GRADIENT_SHARE = 8
 """A pass that keeps every head's and neuron's input and its gradient takes a batch of an eighth of the usual tokens."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pair:
-    """A text and its reference as tokens, and the number that is read off the text's logits."""
-
-    text: TokenIds
-    reference: TokenIds
-    score: Logits2Score
-
-
-def check_aligned(text: TokenIds, reference: TokenIds) -> None:
-    """Check that the states of two texts can be compared position by position.
-
-    Raises
-    ------
-    CannotAnswer
-        When they have different numbers of tokens.
-    """
-    if len(text) != len(reference):
-        raise CannotAnswer(
-            f"a text of {len(text)} tokens and a reference of {len(reference)} do not align, "
-            "and states are compared position by position"
-        )
 
 
 # ---- watching ------------------------------------------------------------------------------------
@@ -142,22 +118,26 @@ def part_effects(loaded: LoadedModel, where: PartMap, pairs: Sequence[Pair], *, 
     the mean of it and that at the reference, which makes the estimate exact to second order along a straight line.
     """
     texts, references = pad(loaded, [p.text for p in pairs]), pad(loaded, [p.reference for p in pairs])
-    scores = [p.score for p in pairs]
-    here, score, slopes = _run(loaded, where, texts, scores, gradient=True)
-    there, other, more = _run(loaded, where, references, scores, gradient=both_ends)
+    here, score, slopes = _run(loaded, where, texts, pairs, gradient=True)
+    there, other, more = _run(loaded, where, references, pairs, gradient=both_ends)
     out = []
     for node, (a, b) in enumerate(zip(here, there, strict=True)):
         slope = (slopes[node].float() + more[node].float()) / 2 if both_ends else slopes[node].float()
         out.append(by_row((b.float() - a.float()) * slope, len(pairs)))
     return Effects(
-        values=_by_pair(where, texts, score, other, out),
+        values=_by_pair(where, pairs, texts, score, other, out),
         forward_rows=2 * len(pairs),
         backward_rows=len(pairs) * (2 if both_ends else 1),
     )
 
 
 def _by_pair(
-    where: PartMap, texts: Padded, score: Floats, other: Floats, effects: Sequence[torch.Tensor]
+    where: PartMap,
+    pairs: Sequence[Pair],
+    texts: Padded,
+    score: Floats,
+    other: Floats,
+    effects: Sequence[torch.Tensor],
 ) -> list[Floats]:
     """Return the packed effects of every pair; ``effects`` holds (pairs, tokens, width) of each node."""
     blocks, real = len(where.blocks), texts.mask.bool()
@@ -172,16 +152,16 @@ def _by_pair(
         packed(
             float(score[i]),
             float(other[i]),
-            states[i, :, :length],
+            states[i, :, : one.own],
             [block[i] for block in heads],
             [block[i] for block in neurons],
         )
-        for i, length in enumerate(texts.lengths.tolist())
+        for i, one in enumerate(pairs)
     ]
 
 
 def _run(
-    loaded: LoadedModel, where: PartMap, batch: Padded, scores: Sequence[Logits2Score], *, gradient: bool
+    loaded: LoadedModel, where: PartMap, batch: Padded, pairs: Sequence[Pair], *, gradient: bool
 ) -> tuple[list[torch.Tensor], Floats, list[torch.Tensor]]:
     """Run a batch; return its nodes, its scores (rows,) and, where asked, the gradient at every node."""
     import torch
@@ -189,8 +169,7 @@ def _run(
     with torch.set_grad_enabled(gradient):
         with _watching(loaded, where, len(batch.ids)) as seen:
             start = loaded.parts.embeddings(batch.ids).detach().requires_grad_(gradient)
-            found = logits(loaded, batch, start)
-        score = torch.stack([one(found[i : i + 1])[0] for i, one in enumerate(scores)])
+            score = scores(loaded, batch, pairs, start)
         if gradient and not score.requires_grad:
             raise CannotAnswer("the model gives no gradients (quantised, perhaps), and parts are ranked by them")
         # Rows do not influence each other, so one backward of the sum serves all of them.
@@ -220,26 +199,35 @@ def packed(
 # ---- carried out ---------------------------------------------------------------------------------
 
 
-def patched(loaded: LoadedModel, where: PartMap, rows: Sequence[tuple[Pair, tuple[Part, ...]]]) -> tuple[Floats, int]:
-    """Return the score of each row, a pair with the parts that are taken from its reference, and the rows that ran.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """A pair with the parts that are taken from its reference."""
+
+    pair: Pair
+    parts: tuple[Part, ...]
+    positions: tuple[int, ...] | None = None
+    """Tokens at which they are taken; None for all of them."""
+
+
+def patched(loaded: LoadedModel, where: PartMap, rows: Sequence[Row]) -> tuple[Floats, int]:
+    """Return the score of each row, and the number of texts that were read for it.
 
     Each reference is read once, however many rows take from it, and only what some row takes is kept.
     """
     import torch
 
-    where.check([part for _, parts in rows for part in parts])
-    pairs = list(dict.fromkeys(pair for pair, _ in rows))
+    where.check([part for row in rows for part in row.parts])
+    pairs = list(dict.fromkeys(row.pair for row in rows))
     # Texts are as long as their references, so both batches are padded to one width.
-    references, texts = pad(loaded, [p.reference for p in pairs]), pad(loaded, [p.text for p, _ in rows])
-    of_row = torch.tensor([pairs.index(pair) for pair, _ in rows])
-    changes = _changes(loaded, where, [parts for _, parts in rows])
+    references, texts = pad(loaded, [p.reference for p in pairs]), pad(loaded, [row.pair.text for row in rows])
+    of_row = torch.tensor([pairs.index(row.pair) for row in rows])
+    changes = _changes(loaded, where, rows, tokens=texts.ids.shape[1])
     with torch.inference_mode():
         if changes:
             with _hooked(changes, keeping=True, of_row=of_row):
-                logits(loaded, references)
+                scores(loaded, references, pairs)
         with _hooked(changes, keeping=False, of_row=of_row):
-            found = logits(loaded, texts)
-        out = torch.stack([pair.score(found[i : i + 1])[0] for i, (pair, _) in enumerate(rows)])
+            out = scores(loaded, texts, [row.pair for row in rows])
     if not all(change.runs == 2 for change in changes):
         raise CannotAnswer("a matrix did not run once in each pass, so what was to be changed is not what was changed")
     return out.double().cpu().numpy(), len(rows) + (len(pairs) if changes else 0)
@@ -256,6 +244,8 @@ class _Change:
     """Which units of the node some row takes, (taken,)."""
     mask: torch.Tensor
     """(rows, taken): which of them each row takes."""
+    at: torch.Tensor
+    """(rows, tokens): at which tokens."""
     source: torch.Tensor | None = None
     """(references, tokens, taken)"""
     runs: int = 0
@@ -273,33 +263,37 @@ class _Change:
         assert self.source is not None, "references are read first"
         changed = view.clone()
         taken = self.source[of_row.to(node.device)]
-        mask = self.mask.to(node.device)[:, None, :]
+        mask = (self.at[:, :, None] & self.mask[:, None, :]).to(node.device)
         changed[:, :, columns] = torch.where(mask, taken, changed[:, :, columns])
         return changed.reshape(node.shape)
 
 
-def _changes(loaded: LoadedModel, where: PartMap, sets: Sequence[tuple[Part, ...]]) -> list[_Change]:
+def _changes(loaded: LoadedModel, where: PartMap, rows: Sequence[Row], *, tokens: int) -> list[_Change]:
     """Return what is changed at each node that any row's parts touch."""
     import torch
 
     width = int(loaded.model.config.get_text_config().hidden_size)
     taken: dict[tuple[nn.Module, bool], dict[int, set[int]]] = {}
-    for row, parts in enumerate(sets):
-        for part in parts:
+    at = torch.ones(len(rows), tokens, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        if row.positions is not None:
+            at[number] = False
+            at[number, list(row.positions)] = True
+        for part in row.parts:
             if part.kind == "layer":
                 node, units = (loaded.parts.blocks[part.block], True), range(width)
             else:
                 node = (where.matrix(part), False)
                 units = range(*where.columns(part).indices(where.width(part)))
-            taken.setdefault(node, {}).setdefault(row, set()).update(units)
+            taken.setdefault(node, {}).setdefault(number, set()).update(units)
     out = []
     for (module, puts_out), by_rows in taken.items():
         columns = sorted(set[int]().union(*by_rows.values()))
-        at = {unit: i for i, unit in enumerate(columns)}
-        mask = torch.zeros(len(sets), len(columns), dtype=torch.bool)
-        for row, units_of_row in by_rows.items():
-            mask[row, [at[unit] for unit in units_of_row]] = True
-        out.append(_Change(module=module, puts_out=puts_out, columns=torch.tensor(columns), mask=mask))
+        place = {unit: i for i, unit in enumerate(columns)}
+        mask = torch.zeros(len(rows), len(columns), dtype=torch.bool)
+        for number, units_of_row in by_rows.items():
+            mask[number, [place[unit] for unit in units_of_row]] = True
+        out.append(_Change(module=module, puts_out=puts_out, columns=torch.tensor(columns), mask=mask, at=at))
     return out
 
 

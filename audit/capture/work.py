@@ -13,11 +13,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from audit.capture import contrasts, generation, interventions
+from audit.capture import generation, interventions
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.interventions import RowShifts
+from audit.capture.pairs import Pair, pair
 from audit.capture.passes import Brought, Wanted
-from audit.capture.patching import GRADIENT_SHARE, Pair, check_aligned
+from audit.capture.patching import GRADIENT_SHARE, Row
 from audit.capture.store import key_of, request_key
 from audit.capture.tokens import TokenIds, answer_ids
 from audit.requests import (
@@ -52,6 +53,7 @@ class Unit:
     seed: int | None = None
     shift: Shift | None = None
     parts: tuple[Part, ...] = ()
+    positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +152,17 @@ def units_of(request: PerUnit) -> list[Unit]:
             # so that sets of one pair are neighbours in a batch and share the reading of its reference.
             key = request_key({**jsonable(request), "sets": ()})
             keyed = [(parts, key_of(*sorted(part.name for part in parts))) for parts in request.sets]
+            everywhere = (None,) * len(request.texts)
             return [
-                Unit(request=key, key=key_of(a, b) + of_set, text=b, reference=a, parts=parts)
-                for a, b in zip(request.references, request.texts, strict=True)
+                Unit(
+                    request=key,
+                    key=key_of(a, b) + of_set + (b"" if at is None else key_of(*map(str, sorted(at)))),
+                    text=b,
+                    reference=a,
+                    parts=parts,
+                    positions=at,
+                )
+                for a, b, at in zip(request.references, request.texts, request.positions or everywhere, strict=True)
                 for parts, of_set in keyed
             ]
 
@@ -176,9 +186,11 @@ def refuse(executor: LocalExecutor, request: Request, ids: Ids) -> None:
         where = executor.part_map
         if isinstance(request, Patched):
             where.check([part for parts in request.sets for part in parts])
+            for text, at in zip(request.texts, request.positions or (), strict=request.positions is not None):
+                if outside := [i for i in at if not 0 <= i < len(ids[text])]:
+                    raise CannotAnswer(f"a text of {len(ids[text])} tokens has none at {outside}")
         for text, reference in zip(request.texts, request.references, strict=True):
-            check_aligned(ids[text], ids[reference])
-            contrasts.bind(executor.loaded, request.contrast, text, ids[text])
+            pair(executor.loaded, request.contrast, text, ids[text], ids[reference])
 
 
 def _distinct(units: Sequence[Unit]) -> tuple[Unit, ...]:
@@ -288,9 +300,7 @@ def _compared(units: tuple[Unit, ...]) -> Work:
 
 
 def _pair(executor: LocalExecutor, contrast: Contrast, unit: Unit, ids: Ids) -> Pair:
-    text, reference = ids[unit.text], ids[unit.reference]
-    check_aligned(text, reference)
-    return Pair(text=text, reference=reference, score=contrasts.bind(executor.loaded, contrast, unit.text, text).score)
+    return pair(executor.loaded, contrast, unit.text, ids[unit.text], ids[unit.reference])
 
 
 def _screened(request: PartEffects) -> Work:
@@ -321,8 +331,10 @@ def _patched(contrast: Contrast, units: tuple[Unit, ...]) -> Work:
     def run(executor: LocalExecutor, batch: Sequence[Unit], ids: Ids) -> Ran:
         pairs = {(u.text, u.reference): u for u in batch}
         bound = {key: _pair(executor, contrast, unit, ids) for key, unit in pairs.items()}
-        values, rows = executor.patch([(bound[u.text, u.reference], u.parts) for u in batch])
-        tokens = sum(len(ids[u.text]) for u in batch) + sum(len(pair.reference) for pair in bound.values())
+        values, rows = executor.patch(
+            [Row(pair=bound[u.text, u.reference], parts=u.parts, positions=u.positions) for u in batch]
+        )
+        tokens = sum(len(ids[u.text]) for u in batch) + sum(len(one.reference) for one in bound.values())
         return Ran(values=list(values[:, None]), rows=rows, tokens=tokens)
 
     return Work(

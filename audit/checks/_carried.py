@@ -18,13 +18,18 @@ import numpy as np
 from audit.checks._clusters import Labels, Way, cluster_count, effective_clusters, jackknife, variance
 from audit.checks._estimate import Estimate, limits, t_law
 from audit.shapes import Floats
+from audit.types import NoVariation
 
 LEAST_PRECISION = 0.5
 """Half-width of the total effect's interval, relative to the effect, up to which shares of it are given."""
 
 
-def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
-    """Return mean effect over mean total effect, pair by pair (pairs,)."""
+MOST = 1000.0
+"""Times the effect: beyond, no miss of it is counted."""
+
+
+def carried(effect: Floats, total: Floats, clusters: Labels, support: tuple[float, float] | None = None) -> Estimate:
+    """Return mean effect over mean total effect; both are of pairs, (pairs,)."""
 
     def without(way: Way) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -32,7 +37,7 @@ def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
         return out
 
     value, worth = float(effect.sum() / total.sum()), effective_clusters(clusters)
-    law = t_law(value, variance(clusters, value, without), clusters=worth, reach=1.0)
+    law = t_law(value, variance(clusters, value, without), clusters=worth, reach=1.0, support=support)
     return Estimate(
         value=value,
         law=law,
@@ -42,7 +47,22 @@ def carried(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
     )
 
 
+def missed(effect: Floats, total: Floats, clusters: Labels) -> Estimate:
+    """Return by how much an effect differs from the total in single pairs, relative to its size, whichever way."""
+    return carried(np.abs(effect - total), np.abs(total), clusters, support=(0.0, MOST))
+
+
 def divisible(total: Estimate) -> bool:
     """Whether an effect is known well enough for shares of it to mean something."""
     low, high = limits(total)
     return (high - low) / 2 <= LEAST_PRECISION * abs(total.value)
+
+
+def reaches(share: Estimate, wanted: float) -> bool:
+    """Whether a share is shown to lie between ``wanted`` and as far above one.
+
+    The whole interval has to: a set that just reaches it here falls short elsewhere every other time. Where every
+    cluster came out the same, as with a part that everything passes through, the value itself decides.
+    """
+    low, high = (share.value,) * 2 if isinstance(share.law, NoVariation) else limits(share)
+    return wanted <= low and high <= 2 - wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -35,9 +35,9 @@ def estimates(effects: Sequence[PairEffects], kinds: Iterable[PartKind]) -> dict
     return out
 
 
-def ranked(effects: dict[Part, float], sign: float) -> list[Part]:
-    """Return the parts that move the score the way the swap does, strongest first."""
-    return sorted((p for p in effects if sign * effects[p] > 0), key=lambda p: (-sign * effects[p], p.name))
+def ranked(effects: Mapping[Part, float]) -> list[Part]:
+    """Return the parts that move the score, those that move it most first, whichever way."""
+    return sorted((p for p in effects if effects[p]), key=lambda p: (-abs(effects[p]), p.name))
 
 
 def everything(effects: PairEffects) -> PartSet:

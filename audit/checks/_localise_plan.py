@@ -22,6 +22,8 @@ MOST_TOKENISED = 2000
 """Pairs whose tokens are compared; of more, these are drawn at random."""
 
 ELSEWHERE = "other words"
+LAST = "last token"
+"""Where a model that reads forward decides, if no field of the text ends there."""
 SPECIAL = "special tokens"
 
 
@@ -36,7 +38,11 @@ class Pair:
     """With the value in question."""
     clusters: tuple[str, ...]
     fields: tuple[str, ...] = ()
-    """For every token, the field of the text that it lies in, or ``ELSEWHERE``, or ``SPECIAL``."""
+    """For every token, the field of the text that it lies in, or ``ELSEWHERE``, ``LAST`` or ``SPECIAL``."""
+
+    def tokens_of(self, field: str) -> tuple[int, ...]:
+        """Return the positions of a field's tokens; none where the text does not have it."""
+        return tuple(i for i, name in enumerate(self.fields) if name == field)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +126,8 @@ def divided(pairs: Sequence[Pair], most: int, rng: np.random.Generator) -> Divis
     """Divide pairs by what they share first, and draw at most ``most`` for each part."""
     labels = [pair.clusters[0] for pair in pairs]
     names = sorted(set(labels))
-    first = {names[i] for i in rng.permutation(len(names))[: int(SCREENING * len(names))].tolist()}
+    ranking = max(FEWEST_CLUSTERS_EACH, round(SCREENING * len(names)))
+    first = {names[i] for i in rng.permutation(len(names))[:ranking].tolist()}
     parts = [[p for p, name in zip(pairs, labels, strict=True) if (name in first) is where] for where in (True, False)]
     drawn = [tuple(part[i] for i in sorted(rng.permutation(len(part))[:most].tolist())) for part in parts]
     fewest = min(len({pair.clusters[0] for pair in part}) for part in drawn)
@@ -180,7 +187,10 @@ def _fields(text: TokenisedText, spans: Mapping[str, tuple[Span, ...]]) -> tuple
                 return name
         return ELSEWHERE
 
-    return tuple(field(*span) for span in text.spans)
+    out = [field(*span) for span in text.spans]
+    if out[-1] == ELSEWHERE:
+        out[-1] = LAST
+    return tuple(out)
 
 
 def comparison(swap: Swap, value: str, data: Dataset) -> Comparison:

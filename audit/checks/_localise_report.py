@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,10 +11,10 @@ import numpy as np
 from audit import laws
 from audit.checks import _stats
 from audit.checks._attributions import spearman
-from audit.checks._carried import carried, divisible
+from audit.checks._carried import carried, divisible, missed
 from audit.checks._estimate import Estimate
 from audit.checks._localise_parts import PartSet
-from audit.checks._localise_plan import Aligned, Division
+from audit.checks._localise_plan import Aligned, Division, Pair
 from audit.checks._swaps import Comparison
 from audit.holm import holm
 from audit.requests import PairEffects
@@ -42,6 +42,12 @@ from audit.types import (
 ALPHA = 0.05
 """Level of the tests of single parts, after Holm's correction."""
 
+WORTH_TELLING = 0.1
+"""Share of the effect from which on a part that works against it is told."""
+
+LEAST_P = 0.0001
+"""p-values below it are printed as such."""
+
 LEAST_AGREEMENT = 0.5
 """Rank correlation of gradient and patching below which the screening is taken to have missed parts."""
 
@@ -68,20 +74,28 @@ METRICS = (
         "Share carried by the confirmed set",
         "Mean effect of taking the parts of the set, all together, from the counterpart's run, over the mean effect "
         "of the swap; on held-out pairs.",
-        "{stratum}, taken from the counterpart's run, carry {value} of what “{group}” instead of {reference} does",
+        "With {stratum} taken from the counterpart's run, {value} of the effect of “{group}” instead of {reference} "
+        "is there",
     ),
     _metric(
         "random_share",
         "Share carried by random sets",
         "The same of sets of as many parts of the same kinds, drawn at random; the mean over the draws.",
-        "Random sets of {stratum} carry {value} on average",
+        "With as many parts drawn at random ({stratum}), {value} of the effect is there on average",
     ),
     _metric(
         "returned_share",
         "Share undone by taking the set back",
         "Mean effect of setting the parts of the set, in the counterpart's run, back to what they were, over the mean "
         "effect of the swap; less than the carried share where other parts do the same.",
-        "{stratum}, set back in the counterpart's run, undo {value} of the effect",
+        "With {stratum} set back in the counterpart's run, {value} of the effect is undone",
+    ),
+    _metric(
+        "missed_share",
+        "Share missed case by case",
+        "Mean absolute difference between the effect of the set and that of the swap in single pairs, over the mean "
+        "absolute effect of the swap: misses in both directions, which cancel in the carried share.",
+        "In single pairs, the effect of {stratum} misses that of the swap by {value} of its size",
     ),
     _metric(
         "whole_share",
@@ -117,17 +131,19 @@ class Screened:
     """By the gradient: the mean first-order effect of every part."""
     patched: Mapping[Part, float]
     """The mean true effect of those that were patched: the highest, and some drawn at random."""
+    ranked: PartSet
+    """By the size of the effect, whichever way: those that are confirmed one by one."""
     sets: tuple[PartSet, ...]
     """Nested: the first 1, 2, 3, … of the ranking."""
     chosen: int
     reached: bool
-    """Whether it carried the share that was asked for, its whole interval."""
+    """Whether it carried the share that was asked for, without overshooting."""
     shares: tuple[float, ...]
     """Carried by each of the sets, on screening pairs."""
     wanted: float
-    sign: float
-    """Which way the swap moves the score."""
     every: tuple[Part, ...]
+    by_field: Mapping[str, Floats]
+    """Mean first-order effect of the states of each field's tokens, (layers,)."""
 
     @property
     def set(self) -> PartSet:
@@ -160,9 +176,16 @@ class Confirmed:
     lone_random: Floats
     """(pairs, others): single parts that are in no set, drawn at random"""
 
+    cells: Mapping[tuple[int, str], float]
+    """Mean effect of taking what a block puts out at the tokens of a field."""
+
     def share(self, effect: Floats) -> Estimate:
         """Return the share of the total effect."""
         return carried(effect, self.total, self.clusters)
+
+    def missed(self, effect: Floats) -> Estimate:
+        """Return by how much the effect of single pairs is missed, relative to its size."""
+        return missed(effect, self.total, self.clusters)
 
     @cached_property
     def total_estimate(self) -> Estimate:
@@ -212,12 +235,13 @@ class Localised:
 
 
 def _named(parts: PartSet) -> str:
-    if len(parts) == 1:
-        return parts[0].name
-    counts = {kind: sum(part.kind == kind for part in parts) for kind in ("head", "neuron", "attention", "mlp")}
-    plural = {"head": "heads", "neuron": "neurons", "attention": "attentions", "mlp": "MLPs"}
-    single = {"mlp": "MLP"}
-    return " and ".join(f"{n} {plural[k] if n > 1 else single.get(k, k)}" for k, n in counts.items() if n)
+    return parts[0].name if len(parts) == 1 else _counted(parts)
+
+
+def _counted(parts: PartSet) -> str:
+    titles = {"head": "head", "neuron": "neuron", "attention": "attention", "mlp": "MLP"}
+    counts = {title: sum(part.kind == kind for part in parts) for kind, title in titles.items()}
+    return " and ".join(_plural(count, title) for title, count in counts.items() if count)
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -233,8 +257,9 @@ def measurements(found: Localised) -> tuple[Measurement, ...]:
 
     return (
         measure("carried_share", c.share(c.nested[:, screened.chosen]), found.set_name),
-        measure("random_share", c.share(c.random.mean(axis=1)), found.set_name),
+        measure("random_share", c.share(c.random.mean(axis=1)), _counted(screened.set)),
         measure("returned_share", c.share(c.back), found.set_name),
+        measure("missed_share", c.missed(c.nested[:, screened.chosen]), found.set_name),
         measure("whole_share", c.share(c.whole)),
         measure("swap_effect", c.total_estimate),
         *(measure("part_effect", c.mean(c.alone[:, i]), part.name) for i, part in enumerate(c.parts)),
@@ -248,12 +273,12 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
     return (
         ValidityCheck(
             name="beyond_random",
-            title="The set carries more than random sets",
+            title="The set comes closer to the effect than random sets",
             guards=Guards.FALSE_ALARM,
-            passed=bool(share > others.max()),
-            found=f"a share of {share:.3f}; {len(others)} random sets carry {others.mean():.3f} on average and "
-            f"{others.max():.3f} at most",
-            needed="more than every one of them",
+            passed=bool(abs(1 - share) < np.abs(1 - others).min()),
+            found=f"a share of {share:.3f}; {_plural(len(others), 'random set')} of as many parts carry "
+            f"{_plain(others.mean())} on average, the closest {_plain(others[np.argmin(np.abs(1 - others))])}",
+            needed="closer to the whole effect than every one of them",
         ),
         ValidityCheck(
             name="screening_agrees",
@@ -269,11 +294,21 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
             title="The set carries the share that was asked for",
             guards=Guards.FALSE_ALL_CLEAR,
             passed=screened.reached,
-            found=f"{len(screened.set)} parts carry a share of {screened.shares[screened.chosen]:.3f} of the effect in "
+            found=f"{screened.shares[screened.chosen]:.3f} of the effect with {_plural(len(screened.set), 'part')} in "
             "the screening pairs",
-            needed=f"at least {screened.wanted:g}, the whole interval, with at most {len(screened.sets[-1])} parts",
+            needed=f"{screened.wanted:g} to {2 - screened.wanted:g}, the whole interval, with at most "
+            f"{len(screened.sets[-1])} parts",
         ),
     )
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _plain(share: float) -> str:
+    """Return a share in three decimals, zero without a sign."""
+    return f"{round(share, 3) + 0.0:.3f}"
 
 
 # ---- exhibits ------------------------------------------------------------------------------------
@@ -281,47 +316,78 @@ def validity(found: Localised) -> tuple[ValidityCheck, ...]:
 
 def exhibits(found: Localised) -> tuple[Exhibit, ...]:
     """Return the map over layers and fields, the parts by name, the shares, and how they grow with the set."""
-    return _map(found), _parts(found), _shares(found), _growth(found)
+    return _map(found), _parts(found), _shares(found), _growth(found), _first_order_map(found)
 
 
 MOST_COLUMNS = 12
-"""Columns of the map; the fields with the smallest effects share one."""
+"""Columns of a map; the fields with the smallest effects are left out of it."""
+
+MOST_CELLS = 40
+"""Cells of the map that are patched: those where the gradient sees most."""
+
+
+def first_order(effects: Sequence[PairEffects], pairs: Sequence[Pair], names: Sequence[str]) -> dict[str, Floats]:
+    """Return for every field, those of the template first, the mean first-order effect of its states (layers,)."""
+    out: dict[str, Floats] = {name: np.zeros(len(effects[0].states)) for name in names}
+    for pair, one in zip(pairs, effects, strict=True):
+        for at, name in enumerate(pair.fields):
+            out[name] = out.get(name, 0.0) + one.states[:, at] / len(pairs)
+    largest = sorted(out, key=lambda name: -float(np.abs(out[name]).max()))[:MOST_COLUMNS]
+    return {name: values for name, values in out.items() if name in largest}
+
+
+def cells(by_field: Mapping[str, Floats]) -> dict[str, list[int]]:
+    """Return the blocks whose output is patched at each field: the cells where the gradient sees most."""
+    every = [(block, field) for field, values in by_field.items() for block in range(len(values) - 1)]
+    chosen = sorted(every, key=lambda cell: -abs(float(by_field[cell[1]][cell[0] + 1])))[:MOST_CELLS]
+    return {field: sorted(block for block, name in chosen if name == field) for field in by_field}
 
 
 def _map(found: Localised) -> Grid:
-    pairs, effects = found.plan.screening, found.screened.effects
-    by_field: dict[str, Floats] = {name: np.zeros(len(effects[0].states)) for name in found.data.template.names}
-    for pair, one in zip(pairs, effects, strict=True):
-        for at, name in enumerate(pair.fields):
-            by_field[name] = by_field.get(name, 0.0) + one.states[:, at] / len(pairs)
-    if len(by_field) > MOST_COLUMNS:
-        largest = sorted(by_field, key=lambda name: -float(np.abs(by_field[name]).max()))[: MOST_COLUMNS - 1]
-        rest = np.sum([values for name, values in by_field.items() if name not in largest], axis=0)
-        by_field = {name: values for name, values in by_field.items() if name in largest} | {"other fields": rest}
-    total = float(np.mean([one.total for one in effects]))
+    """Return the map that patching drew on held-out pairs."""
+    c = found.confirmed
+    blocks = sorted({block for block, _ in c.cells})
+    fields = tuple(found.screened.by_field)
     return Grid(
         id="map",
         title="Where the difference is carried: layers and fields of the text",
         row_title="After",
         column_title="Tokens of",
         unit="logit",
+        rows=tuple(f"block {block}" for block in blocks),
+        columns=fields,
+        values=tuple(tuple(c.cells.get((block, field)) for field in fields) for block in blocks),
+        note=f"On {len(c.total)} held-out pairs: how far the logit moves on average when the states of these tokens "
+        f"after that block are taken from the counterpart. The whole effect is {c.total.mean():.3f}.",
+    )
+
+
+def _first_order_map(found: Localised) -> Grid:
+    """Return the same by the gradient, with the embeddings."""
+    by_field, effects = found.screened.by_field, found.screened.effects
+    total = float(np.mean([one.total for one in effects]))
+    return Grid(
+        id="first_order_map",
+        title="The same to first order, as it was screened",
+        row_title="After",
+        column_title="Tokens of",
+        unit="logit",
         rows=("embeddings", *(f"block {block}" for block in range(len(effects[0].states) - 1))),
         columns=tuple(by_field),
         values=tuple(tuple(map(float, row)) for row in np.stack(list(by_field.values()), axis=1)),
-        note=f"To first order, on {len(pairs)} screening pairs: what the logit would gain on average, were the states "
-        "of these tokens after that block as in the counterpart. Where the model is close to linear, each row adds up "
-        f"to the whole effect, {total:.3f}.",
+        note=f"By the gradient, on {len(effects)} screening pairs, where the whole effect is {total:.3f}. Where this "
+        "differs much from what patching found, the model is far from linear along the swap.",
     )
 
 
 def _parts(found: Localised) -> Table:
     c, screened = found.confirmed, found.screened
-    largest = float((screened.sign * c.lone_random.mean(axis=0)).max(initial=0.0))
+    largest = float(np.abs(c.lone_random.mean(axis=0)).max(initial=0.0))
     rows = []
     for i, part in enumerate(c.parts):
         estimate = c.mean(c.alone[:, i])
         low, high = _stats.limits(estimate)
-        beyond = screened.sign * estimate.value > largest
+        beyond = abs(estimate.value) > largest
         rows.append(
             (
                 part.name,
@@ -331,7 +397,7 @@ def _parts(found: Localised) -> Table:
                 low,
                 high,
                 float(estimate.value / c.total.mean()),
-                f"{c.p_values[i]:.4f}",
+                f"{c.p_values[i]:.4f}" if c.p_values[i] >= LEAST_P else f"< {LEAST_P}",
                 "yes" if c.p_values[i] <= ALPHA and beyond else "no",
             )
         )
@@ -353,7 +419,7 @@ def _parts(found: Localised) -> Table:
         note=f"{len(screened.estimated):,} parts were screened by the gradient, {len(screened.patched)} patched while "
         f"screening, {len(rows)} confirmed one by one. Confirmed: p at most {ALPHA:g} corrected for these, and more "
         f"than each of {c.lone_random.shape[1]} others drawn at random (at most {largest:.3g}). Shares do not add up "
-        "where one part lies behind another.",
+        "where one part lies behind another; a negative one works against the effect.",
     )
 
 
@@ -363,7 +429,7 @@ def _shares(found: Localised) -> Forest:
         ("confirmed set", c.nested[:, chosen], True),
         ("the same, taken back", c.back, False),
         ("random sets, mean", c.random.mean(axis=1), False),
-        ("random sets, largest", c.random[:, int(np.argmax(c.random_shares))], False),
+        ("random sets, closest to it", c.random[:, int(np.argmin(np.abs(1 - c.random_shares)))], False),
         ("attention and MLPs of all blocks", c.whole, False),
     ]
     shown = []
@@ -377,7 +443,7 @@ def _shares(found: Localised) -> Forest:
         unit="share",
         null=0.0,
         rows=tuple(shown),
-        note=f"On {len(c.total)} held-out pairs. The largest random set was chosen for being the largest.",
+        note=f"On {len(c.total)} held-out pairs. The random set that comes closest was chosen for that.",
     )
 
 
@@ -402,8 +468,8 @@ def _growth(found: Localised) -> Table:
             Column(title="Confirmed set"),
         ),
         rows=tuple(rows),
-        note=f"The confirmed set is the smallest whose share, its whole interval, was at least {screened.wanted:g} "
-        "while screening, or else the one that carried most.",
+        note=f"The confirmed set is the smallest whose share, its whole interval, was {screened.wanted:g} to "
+        f"{2 - screened.wanted:g} while screening, or else the one closest to the whole effect.",
     )
 
 
@@ -446,6 +512,12 @@ def limits(found: Localised, aligned: Aligned) -> tuple[str, ...]:
         f"{by_gradient}, and it can miss what is saturated or cancels.",
         "Parts that carry the effect here may carry much else; what cutting them costs is not measured by this check.",
     ]
+    shares = found.confirmed.alone.mean(axis=0) / found.confirmed.total.mean()
+    if shares.min() <= -WORTH_TELLING:
+        out.append(
+            f"Parts work against each other: by themselves those listed carry from {shares.min():.0%} to "
+            f"{shares.max():.0%} of the effect, and what a set of them carries is a balance."
+        )
     if len(found.plan.held_out[0].clusters) > 1:
         out.append("Pairs that rank and pairs that confirm share values of the second thing that cases share.")
     if found.comparison.left_out:

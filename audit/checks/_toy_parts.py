@@ -32,19 +32,19 @@ class Carrier(_toy.Toy):
             case PartEffects():
                 return tuple(self._effects(*pair) for pair in zip(request.texts, request.references, strict=True))
             case Patched():
-                return np.array(
-                    [
-                        [self._patched(a, b, parts) for parts in request.sets]
-                        for a, b in zip(request.texts, request.references, strict=True)
-                    ]
-                )
+                everywhere = (None,) * len(request.texts)
+                asked = zip(request.texts, request.references, request.positions or everywhere, strict=True)
+                return np.array([[self._patched(a, b, parts, at) for parts in request.sets] for a, b, at in asked])
             case _:
                 return super().answer(request)
 
     def _total(self, text: str, reference: str) -> float:
         return self.logit(reference.split()) - self.logit(text.split())
 
-    def _patched(self, text: str, reference: str, parts: tuple[Part, ...]) -> float:
+    def _patched(self, text: str, reference: str, parts: tuple[Part, ...], at: tuple[int, ...] | None) -> float:
+        if any(part.kind == "layer" for part in parts):
+            # The difference stays where the name stands, the first word, in every layer.
+            return self.logit((reference if at is None or 0 in at else text).split())
         carried = {
             part
             for part in self.shares

@@ -6,10 +6,12 @@ The same case is written with an attribute's value and with its reference, and t
 difference reaches the decision are looked for: attention heads, MLP neurons, layers and token positions. Two fifths
 of the clusters screen. There the gradient estimates for every head and neuron at once what the score would be, were
 that part alone as it is when the model reads the other text (attribution patching), and the parts that rank
-highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated
-share while screening are taken from the counterpart's run together, and the share of the swap's whole effect that they
-carry is measured; and the highest ones by one. Beside it stand sets of as many parts of the same kinds drawn at
-random, the same parts taken back out of the counterpart's run, and the attention and MLPs of all blocks together.
+highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated share while
+screening are taken from the counterpart's run together, and the share of the swap's whole effect that they carry is
+measured, in the mean and case by case; then the highest one by one. Where the parts that drive the effect overshoot
+it together, those that work against it are taken along; a share may exceed one. Beside it stand sets of as
+many parts of the same kinds drawn at random, the same parts taken back out of the counterpart's run, and the
+attention and MLPs of all blocks together.
 
 Why it matters
 --------------
@@ -29,9 +31,9 @@ Validity checks
 ---------------
 There must be an effect to localise: the swap has to move the score by at least what the policy says, with an interval
 that excludes zero, or nothing is assessed. Pairs whose two texts have different numbers of tokens are left
-out and counted. Parts are ranked and confirmed on disjoint clusters. The confirmed parts must carry more than every
-random set, and the gradient's ranking must agree with the true effect of a sample of parts. Single parts are
-corrected for how many were tried (Holm).
+out and counted. Parts are ranked and confirmed on disjoint clusters. The confirmed parts must come closer to the
+whole effect than every random set, and the gradient's ranking must agree with the true effect of a sample of parts.
+Single parts are corrected for how many were tried (Holm).
 
 References
 ----------
@@ -45,14 +47,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
-from audit.checks._carried import carried
+from audit.checks._carried import carried, reaches
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Division, Pair
 from audit.checks._localise_report import METRICS, Confirmed, Localised, Screened
@@ -160,8 +162,9 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: both texts of every pair, their gradients, and every set patched."""
     pairs = min(params.pairs, len(data.rows) * 2)
     nested = len(_localise_parts.sizes(params.most))
-    screening = TRIED + SAMPLED + 1 + nested
+    screening = TRIED + SAMPLED + 2 + 2 * nested
     held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
+    held_out += _localise_report.MOST_CELLS
     # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
     return LaterRounds(scored_texts=pairs * (4 + 6 + 2 * (screening + held_out)))
 
@@ -196,7 +199,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     if not there_is.passed:
         return NotAssessed(reason=f"nothing to localise: {there_is.found} ({there_is.needed})", validity=(there_is,))
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
-    screened = yield from _screen(params, plan, contrast, rng)
+    screened = yield from _screen(params, plan, contrast, data.template.names, rng)
     if isinstance(screened, NotAssessed):
         return screened
     confirmed = yield from _confirm(params, plan, contrast, screened, rng)
@@ -271,7 +274,7 @@ def _too_faint(confirmed: Confirmed) -> NotAssessed:
 
 
 def _screen(
-    params: Params, plan: Division, contrast: Contrast, rng: np.random.Generator
+    params: Params, plan: Division, contrast: Contrast, names: Sequence[str], rng: np.random.Generator
 ) -> Generator[Any, Any, Screened | NotAssessed]:
     """Rank the parts by the gradient, then by patching the highest, and find how many carry the share."""
     pairs = plan.screening
@@ -281,8 +284,7 @@ def _screen(
     by_pair = _localise_parts.estimates(effects, params.kinds)
     estimated = {part: float(values.mean()) for part, values in by_pair.items()}
     total = np.array([one.total for one in effects])
-    sign = 1.0 if total.mean() >= 0 else -1.0
-    order = _localise_parts.ranked(estimated, sign)
+    order = _localise_parts.ranked(estimated)
     if not order:
         return _no_part(len(estimated))
     highest = order[:TRIED]
@@ -291,38 +293,78 @@ def _screen(
     tried = list(dict.fromkeys([*highest, *drawn]))
     alone = yield from _effects(pairs, [(part,) for part in tried], contrast)
     patched = dict(zip(tried, alone.mean(axis=0).tolist(), strict=True))
-    # The highest by their true effect; behind them what was not patched, by the gradient.
-    first = sorted(highest, key=lambda part: (-sign * patched[part], part.name))
-    rest = [part for part in order if part not in patched]
-    sets = _localise_parts.nested([*(p for p in first if sign * patched[p] > 0), *rest], params.most)
-    if not sets:
+    # By the true effect where it is known, and behind that by the gradient.
+    first = _localise_parts.ranked({part: patched[part] for part in highest})
+    ranking = [*first, *(part for part in order if part not in patched)]
+    if not ranking:
         return _no_part(len(estimated))
-    together = yield from _effects(pairs, sets, contrast)
-    shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
-    # The lower end: a set that just reaches the share here falls short of it elsewhere every other time.
-    enough = [i for i, share in enumerate(shares) if _stats.limits(share)[0] >= params.share]
+    known = estimated | {part: patched[part] for part in first}
+    driving = [part for part in ranking if known[part] * total.mean() > 0]
+    best = yield from _best_set(params, pairs, contrast, total, [driving, ranking])
     return Screened(
         effects=tuple(effects),
         estimated=estimated,
         patched=patched,
-        sets=tuple(sets),
-        chosen=enough[0] if enough else int(np.argmax([share.value for share in shares])),
-        reached=bool(enough),
-        shares=tuple(share.value for share in shares),
+        ranked=tuple(ranking[: params.listed]),
+        sets=best.sets,
+        chosen=best.chosen,
+        reached=best.reached,
+        shares=best.shares,
         wanted=params.share,
-        sign=sign,
         every=tuple(every),
+        by_field=_localise_report.first_order(effects, pairs, names),
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Best:
+    """Nested sets of one ranking, and which of them is to be confirmed."""
+
+    sets: tuple[PartSet, ...]
+    shares: tuple[float, ...]
+    chosen: int
+    reached: bool
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Sort those that reach the share first, by their size; then the others by how far they are from it."""
+        return not self.reached, len(self.sets[self.chosen]) if self.reached else abs(1 - self.shares[self.chosen])
+
+
+def _best_set(
+    params: Params, pairs: Sequence[Pair], contrast: Contrast, total: Floats, rankings: Sequence[Sequence[Part]]
+) -> Generator[Any, Any, _Best]:
+    """Return the smallest set that reaches the share: of parts that drive the effect, or of all that move it.
+
+    Where those that drive it overshoot, what works against them belongs to what carries the effect.
+    """
+    nested = [_localise_parts.nested(ranking, params.most) for ranking in rankings]
+    together = yield from _effects(pairs, [parts for sets in nested for parts in sets], contrast)
+    clusters, found, at = _localise_plan.clusters(pairs), [], 0
+    for sets in filter(None, nested):
+        shares = [carried(effect, total, clusters) for effect in together[:, at : at + len(sets)].T]
+        at += len(sets)
+        enough = [i for i, share in enumerate(shares) if reaches(share, params.share)]
+        closest = int(np.argmin([abs(1 - share.value) for share in shares]))
+        found.append(
+            _Best(
+                sets=tuple(sets),
+                shares=tuple(share.value for share in shares),
+                chosen=enough[0] if enough else closest,
+                reached=bool(enough),
+            )
+        )
+    return min(found, key=lambda best: best.rank)
+
+
 def _no_part(tried: int) -> NotAssessed:
-    found = f"none of {tried:,} parts moves the score the way the swap does"
+    found = f"none of {tried:,} parts moves the score"
     return NotAssessed(
         reason=f"no part to confirm: {found}",
         validity=(
             ValidityCheck(
                 name="parts_found",
-                title="Some part moves the score as the swap does",
+                title="Some part moves the score",
                 guards=Guards.MEASUREMENT,
                 passed=False,
                 found=found,
@@ -355,12 +397,13 @@ def _confirm(
 ) -> Generator[Any, Any, Confirmed]:
     """Patch on the held-out pairs: the nested sets, all parts, random sets, and the highest one by one."""
     pairs, chosen = plan.held_out, screened.set
-    singles: list[Part] = list(screened.sets[-1][: params.listed])
-    random = [_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)]
+    singles = screened.ranked
+    # Of few others there are few sets; the same one twice would count twice.
+    random = list(dict.fromkeys(_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)))
     lone = [
         (part,)
         for kind in dict.fromkeys(part.kind for part in singles)
-        for part in _localise_parts.others(params.draws, kind, screened.sets[-1], screened.every, rng)
+        for part in _localise_parts.others(params.draws, kind, (*screened.sets[-1], *singles), screened.every, rng)
     ]
     groups: list[Sequence[PartSet]] = [
         screened.sets,
@@ -369,10 +412,17 @@ def _confirm(
         [(part,) for part in singles],
         lone,
     ]
-    scores, back = yield (
+    wanted = _localise_report.cells(screened.by_field)
+    scores, back, *mapped = yield (
         _patching(pairs, [one for group in groups for one in group], contrast),
         _patching(pairs, [chosen], contrast, back=True),
+        *(_at_field(pairs, field, blocks, contrast) for field, blocks in wanted.items() if blocks),
     )
+    cells = {
+        (block, field): float((effects - scores[:, 0]).mean())
+        for (field, blocks), answer in zip(((f, b) for f, b in wanted.items() if b), mapped, strict=True)
+        for block, effects in zip(blocks, answer.T, strict=True)
+    }
     ends = np.cumsum([1, *map(len, groups)])
     nested, whole, by_chance, alone, lone_by_chance = (
         scores[:, a:b] - scores[:, :1] for a, b in itertools.pairwise(ends.tolist())
@@ -384,9 +434,21 @@ def _confirm(
         whole=whole[:, 0],
         random=by_chance,
         back=back[:, 0] - back[:, 1],
-        parts=tuple(singles),
+        parts=singles,
         alone=alone,
         lone_random=lone_by_chance,
+        cells=cells,
+    )
+
+
+def _at_field(pairs: Sequence[Pair], field: str, blocks: Sequence[int], contrast: Contrast) -> Patched:
+    """Return the request for what each block puts out at the tokens of one field."""
+    return Patched(
+        texts=_texts(pairs),
+        references=_counterparts(pairs),
+        sets=tuple((Part(kind="layer", block=block),) for block in blocks),
+        contrast=contrast,
+        positions=tuple(pair.tokens_of(field) for pair in pairs),
     )
 
 

@@ -80,7 +80,8 @@ def validated(
                 told.setdefault((path, _found(details)), []).append((_expected(details), _advice(details)))
         for (path, found), wishes in told.items():  # members of a union each wish for something else
             expected = " or ".join(dict.fromkeys(wish for wish, _ in wishes))
-            advice = next((advice for _, advice in wishes if advice), "")
+            # Of several pieces of advice, the word that was probably meant.
+            advice = max((advice for _, advice in wishes), key=lambda said: (said.startswith("did you"), bool(said)))
             problems.at((*at, *path), found=found, expected=expected, do=advice)
         return None
 
@@ -184,6 +185,8 @@ def _advice(details: ErrorDetails) -> str:
         return nearest(value, _options(details))
     if details["type"] == "string_type" and isinstance(value, bool | int | float):
         return "put it in quotes"
+    if details["type"] in {"list_type", "tuple_type"} and isinstance(value, str) and value:
+        return f"put it in brackets: [{shortened(value)}]"
     return ""
 
 

@@ -110,7 +110,8 @@ def shaded(exhibit: Grid) -> ShadedGrid:
             for row in exhibit.values
         ),
         largest=largest,
-        decimals=view.common_decimals(exhibit.unit, [(value, None, None) for value in there]),
+        # Of most cells next to nothing is to be seen; the largest says how fine the numbers are.
+        decimals=view.common_decimals(exhibit.unit, [(largest, None, None)]),
     )
 
 

@@ -33,6 +33,7 @@ from audit.types.exhibits import (
     Text,
     TokenMap,
 )
+from audit.types.explaining import EXPLANATION_TEMPLATES, Explaining, ExplanationTemplate
 from audit.types.findings import Box, Finding, Guards, NotAssessed, ValidityCheck
 from audit.types.judgement import (
     Criterion,
@@ -56,6 +57,7 @@ from audit.types.measurements import (
 )
 from audit.types.parts import Part, PartKind
 from audit.types.policy import (
+    ExtendedPolicy,
     FileParam,
     Freeze,
     FromContents,
@@ -90,6 +92,7 @@ from audit.types.regulation import (
     SeenIn,
 )
 from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate, rows_digest
+from audit.types.runs import KnownRun
 from audit.types.spikes import CannotPlant, Plant, PlantedCase, Recipe
 from audit.types.trends import Trend, TrendLine, TrendPoint, TrendRun
 
@@ -97,6 +100,7 @@ __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "COVERAGE_TITLES",
+    "EXPLANATION_TEMPLATES",
     "FACT_GROUPS",
     "FEWEST_CLUSTERS",
     "VERDICT_ORDER",
@@ -121,6 +125,9 @@ __all__ = [
     "DocumentItem",
     "Documentation",
     "Exhibit",
+    "Explaining",
+    "ExplanationTemplate",
+    "ExtendedPolicy",
     "FactKind",
     "FileParam",
     "Finding",
@@ -140,6 +147,7 @@ __all__ = [
     "JudgedCheck",
     "JudgedCriterion",
     "JudgedRequirement",
+    "KnownRun",
     "Law",
     "Loss",
     "MeasuredChange",

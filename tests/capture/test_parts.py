@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -101,12 +102,42 @@ def test_a_part_that_the_model_lacks_is_refused_by_name(load: Load, part: Part, 
     assert str(refused.value) == reason
 
 
-def loaded_like(load: Load, model_type: str, **config: object) -> LoadedModel:
+def loaded_like(load: Load, model_type: str, **config: Any) -> LoadedModel:
     small = {"vocab_size": 30, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     model = AutoModel.from_config(AutoConfig.for_model(model_type, **{**small, **config}))
     blocks = next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == 2)
     parts = SimpleNamespace(blocks=tuple(blocks))
     return replace(load("bert", CLASSIFIER), model=model, parts=parts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "more"),
+    [
+        ("xlm-roberta", {}),
+        ("electra", {"embedding_size": 32}),
+        ("mpnet", {}),
+        ("deberta-v2", {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_buckets": 8}),
+        ("modernbert", {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}),
+        ("gpt_neox", {"bos_token_id": 1, "eos_token_id": 2}),
+        ("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global"], 2]], "eos_token_id": 2}),
+        ("phi", {}),
+        ("phi3", {"pad_token_id": 0, "eos_token_id": 2, "num_key_value_heads": 2}),
+        ("olmo2", {"num_key_value_heads": 2, "eos_token_id": 2}),
+        ("stablelm", {"num_key_value_heads": 2}),
+        ("falcon", {"ffn_hidden_size": 48, "eos_token_id": 2, "bos_token_id": 1}),
+        ("gemma3_text", {"num_key_value_heads": 2, "head_dim": 6}),
+    ],
+)
+def test_further_families_are_found_and_run_as_found(load: Load, model_type: str, more: dict[str, Any]) -> None:
+    loaded = loaded_like(load, model_type, **{"intermediate_size": 48, "max_position_embeddings": 64, **more})
+
+    found = part_map(loaded)
+
+    for block in found.blocks:
+        (heads,), (neurons,) = inputs_of(loaded, block.attention), inputs_of(loaded, block.mlp)
+        assert by_row(heads, 1).shape == (1, heads.shape[1], block.heads * block.head_width)
+        assert by_row(neurons, 1).shape == (1, heads.shape[1], block.neurons)
+        assert (block.heads, block.neurons) == (4, 48)
 
 
 def test_a_mixture_of_experts_is_refused(load: Load) -> None:

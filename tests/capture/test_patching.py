@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from audit.capture import contrasts, patching
+from audit.capture import patching
 from audit.capture.cost import Cost
 from audit.capture.evidence import unpacked_effects
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair, pair
 from audit.capture.parts import by_row, part_map
-from audit.capture.patching import Pair
+from audit.capture.patching import Row
 from audit.capture.scheduler import Scheduler
 from audit.capture.store import Store
 from audit.capture.tokens import token_ids
@@ -50,16 +51,14 @@ def pairs_of(
 ) -> list[Pair]:
     ids = token_ids(loaded, [*texts, *references])
     contrast = CLASSES if loaded.task == CLASSIFIER else ANSWERS
-    return [
-        Pair(text=ids[t], reference=ids[r], score=contrasts.bind(loaded, contrast, t, ids[t]).score)
-        for t, r in zip(TEXTS, REFERENCES, strict=True)
-    ]
+    return [pair(loaded, contrast, t, ids[t], ids[r]) for t, r in zip(TEXTS, REFERENCES, strict=True)]
 
 
-def patched(loaded: LoadedModel, *sets: tuple[Part, ...]) -> np.ndarray:
+def patched(loaded: LoadedModel, *sets: tuple[Part, ...], at: tuple[int, ...] | None = None) -> np.ndarray:
     """(pairs, sets)"""
     pairs = pairs_of(loaded)
-    values, _ = LocalExecutor(loaded).patch([(pair, parts) for pair in pairs for parts in sets])
+    rows = [Row(pair=one, parts=parts, positions=at) for one in pairs for parts in sets]
+    values, _ = LocalExecutor(loaded).patch(rows)
     return values.reshape(len(pairs), len(sets))
 
 
@@ -142,6 +141,24 @@ def test_causal_models_are_read_at_their_answers(load: Load, family: str) -> Non
     assert found[:, 1] == pytest.approx([e.reference_score for e in effects(loaded)], abs=1e-4)
 
 
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_parts_are_taken_at_the_tokens_named_alone(load: Load, family: str) -> None:
+    loaded = load(family, CLASSIFIER)
+    one = pairs_of(loaded)[0]
+    read = 0 if family == "bert" else len(one.text) - 1
+    last, ends = Part(kind="layer", block=2), effects(loaded)[0]
+
+    def at(*positions: int) -> float:
+        values, _ = LocalExecutor(loaded).patch([Row(pair=one, parts=(last,), positions=positions)])
+        return float(values[0])
+
+    assert at(read) == pytest.approx(ends.reference_score, abs=1e-4)
+    assert at(*(i for i in range(len(one.text)) if i != read)) == pytest.approx(ends.score, abs=1e-4)
+    assert at() == pytest.approx(ends.score, abs=1e-5)
+    if family != "bert":
+        assert patched(loaded, (Part(kind="layer", block=0),), at=(0, 1))[0, 0] == pytest.approx(ends.score, abs=1e-5)
+
+
 # ---- a known mechanism ---------------------------------------------------------------------------
 
 
@@ -174,7 +191,7 @@ def test_the_gradient_points_at_the_planted_parts(load: Load, family: str) -> No
         assert np.abs(one.neurons).argmax() == 64 + 5
 
 
-def by_hand(loaded: LoadedModel, part: Part, pair: Pair) -> float:
+def by_hand(loaded: LoadedModel, part: Part, one: Pair) -> float:
     """Patch a neuron with nothing of what is tested."""
     module, at = part_map(loaded).matrix(part), part.index
     kept: list[torch.Tensor] = []
@@ -192,8 +209,9 @@ def by_hand(loaded: LoadedModel, part: Part, pair: Pair) -> float:
         new[..., at] = kept[0][..., at]
         return (new,)
 
-    run(pair.reference, lambda _, args: kept.append(args[0].clone()))
-    return float(pair.score(run(pair.text, replaced))[0])
+    run(one.reference, lambda _, args: kept.append(args[0].clone()))
+    deny, approve = run(one.text, replaced)[0].tolist()
+    return approve - deny
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -202,7 +220,7 @@ def test_a_neuron_is_patched_as_by_hand(load: Load, family: str) -> None:
 
     found = patched(loaded, (NEURON,))
 
-    assert found[:, 0] == pytest.approx([by_hand(loaded, NEURON, pair) for pair in pairs_of(loaded)], abs=1e-5)
+    assert found[:, 0] == pytest.approx([by_hand(loaded, NEURON, one) for one in pairs_of(loaded)], abs=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -270,8 +288,8 @@ def test_effects_of_a_batch_are_those_of_single_pairs(load: Load) -> None:
 
     together = LocalExecutor(loaded).part_effects(pairs, both_ends=True)
 
-    for pair, vector in zip(pairs, together.values, strict=True):
-        alone = LocalExecutor(loaded).part_effects([pair], both_ends=True)
+    for one, vector in zip(pairs, together.values, strict=True):
+        alone = LocalExecutor(loaded).part_effects([one], both_ends=True)
         assert vector == pytest.approx(alone.values[0], abs=1e-5)
     assert (together.forward_rows, together.backward_rows) == (4, 4)
 
@@ -341,6 +359,24 @@ def test_pairs_of_different_length_are_refused(load: Load, store: Store) -> None
     )
 
 
+def test_the_same_parts_at_other_tokens_are_another_answer(load: Load, store: Store) -> None:
+    loaded = load("bert", CLASSIFIER)
+    everywhere = request((HEAD,))
+    at_name = replace(everywhere, positions=((3,), (1,)))
+
+    (all_tokens, one), _ = ask(store, loaded, everywhere, at_name)
+
+    assert one[0, 0] == pytest.approx(patched(loaded, (HEAD,), at=(3,))[0, 0], abs=1e-5)
+    assert one[0, 0] != pytest.approx(all_tokens[0, 0], abs=1e-5)
+
+
+def test_positions_outside_the_text_are_refused(load: Load, store: Store) -> None:
+    with pytest.raises(CannotAnswer) as refused:
+        ask(store, load("bert", CLASSIFIER), replace(request((HEAD,)), positions=((3,), (40,))))
+
+    assert str(refused.value) == "a text of 13 tokens has none at [40]"
+
+
 def test_parts_that_the_model_lacks_are_refused_before_anything_runs(load: Load, store: Store) -> None:
     with pytest.raises(CannotAnswer) as refused:
         ask(store, load("bert", CLASSIFIER), request((Part(kind="neuron", block=1, index=64),)))
@@ -400,3 +436,37 @@ def test_the_shape_of_flattened_rows_comes_back() -> None:
 
     assert torch.equal(by_row(flat, 2).reshape(flat.shape), flat)
     assert by_row(flat, 2).shape == (2, 3, 4)
+
+
+# ---- answers of several tokens -------------------------------------------------------------------
+
+
+def answers(toward: str, against: str) -> Contrast:
+    return Contrast(target=Answers(texts=(toward, against)), toward=toward, against=against)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_an_answer_of_several_tokens_is_read_to_its_end(load: Load, family: str) -> None:
+    loaded = load(family, "causal-lm")
+    ids = token_ids(loaded, [TEXTS[0], REFERENCES[0]])
+    one = pair(loaded, answers(" approve for sure", " deny"), TEXTS[0], ids[TEXTS[0]], ids[REFERENCES[0]])
+    last = Part(kind="layer", block=2)
+
+    values, _ = LocalExecutor(loaded).patch([Row(pair=one, parts=()), Row(pair=one, parts=(last,))])
+    found = unpacked_effects(LocalExecutor(loaded).part_effects([one], both_ends=True).values[0])
+
+    assert values == pytest.approx([found.score, found.reference_score], abs=1e-4)
+    assert found.states.shape == (4, len(ids[TEXTS[0]]))
+
+
+def test_two_answers_that_both_go_on_are_refused(load: Load) -> None:
+    loaded = load("llama", "causal-lm")
+    ids = token_ids(loaded, [TEXTS[0], REFERENCES[0]])
+
+    with pytest.raises(CannotAnswer) as refused:
+        pair(loaded, answers(" approve for sure", " deny for sure"), TEXTS[0], ids[TEXTS[0]], ids[REFERENCES[0]])
+
+    assert str(refused.value) == (
+        "the answers ' approve for sure' and ' deny for sure' both go on after the token in which they part, "
+        "and parts are compared in one sequence"
+    )

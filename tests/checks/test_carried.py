@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.checks import _stats
-from audit.checks._carried import carried, divisible
+from audit.checks._carried import carried, divisible, reaches
 from audit.checks._estimate import limits
 
 
@@ -50,6 +50,18 @@ def test_an_effect_that_is_hardly_known_is_not_divided_by() -> None:
 
     assert divisible(clear)
     assert not divisible(faint)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scatter", "reached"), [(0.97, 0.02, True), (0.93, 0.1, False), (1.3, 0.02, False), (1.0, 0.0, True)]
+)
+def test_a_share_is_reached_by_its_whole_interval_and_not_by_overshooting(
+    mean: float, scatter: float, *, reached: bool
+) -> None:
+    total = np.ones(32)
+    effect = total * (mean + np.repeat(np.linspace(-scatter, scatter, 8), 4))
+
+    assert reaches(carried(effect, total, labels(8, 4)), 0.9) is reached
 
 
 @pytest.mark.parametrize(("clusters", "faint"), [(5, 3.0), (10, 1.5), (10, 3.0), (30, 1.0)])

@@ -54,7 +54,7 @@ def test_a_misspelt_key_below_the_policy_is_placed_at_the_option(desk):
             "titel=x",
             "--set titel=x: the unknown key `titel`\n"
             "  expected: one of inspectoscope, id, version, title, purpose, authors, seed, limits, regulations, "
-            "waivers, provider, variables, model, data, hazards, checks\n"
+            "waivers, provider, explain, variables, model, data, hazards, checks\n"
             "  do: did you mean `title`?",
         ),
         (

@@ -197,3 +197,14 @@ def test_the_command_lines_facts_take_the_place_of_the_policys(desk: Any, tmp_pa
 
     assert policy.provider is not None
     assert policy.provider.statements["intended_purpose"].on == "2026-11-09"
+
+
+def test_mistakes_in_the_facts_and_in_the_policy_are_told_at_once(desk: Any) -> None:
+    desk.write("provider.yaml", "inspectoscope: 1\nfacts:\n  users: {txt: x, by: me, on: 2026-11-02}\n")
+    desk.change("model:\n", "provider: provider.yaml\nmodel:\n").change("legitimate: [income]", "legitimate: income")
+
+    assert [problem.split("\n")[0] for problem in desk.problems()] == [
+        "policy.yaml:15:17: the text `income`",
+        "provider.yaml:3:11: the unknown key `txt`",
+    ]
+    assert "do: put it in brackets: [income]" in desk.problems()[0]

@@ -1,0 +1,61 @@
+"""A text and its counterpart as tokens, and the number that is read when either of them is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.capture.contrasts import Reading, bind, read
+from audit.capture.model import LoadedModel
+from audit.capture.tokens import Padded, TokenIds
+from audit.requests import CannotAnswer, Contrast
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """A text and its reference of as many tokens, with the contrast that is read off both."""
+
+    text: TokenIds
+    """Its own tokens, then those of an answer that are given to the model."""
+    reference: TokenIds
+    own: int
+    """How many tokens are the text's own."""
+    reading: Reading
+
+
+def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, reference: TokenIds) -> Pair:
+    """Bind a contrast to a text and its reference.
+
+    Raises
+    ------
+    CannotAnswer
+        When they have different numbers of tokens, the model has no such output, or the contrast is read off two
+        sequences: two answers that both go on after the token in which they part.
+    """
+    if len(ids) != len(reference):
+        raise CannotAnswer(
+            f"a text of {len(ids)} tokens and a reference of {len(reference)} do not align, "
+            "and states are compared position by position"
+        )
+    first, *more = bind(loaded, contrast, text, ids)
+    if more:
+        raise CannotAnswer(
+            f"the answers {contrast.toward!r} and {contrast.against!r} both go on after the token in which they part, "
+            "and parts are compared in one sequence"
+        )
+    return Pair(
+        text=first.ids, reference=np.concatenate([reference, first.ids[len(ids) :]]), own=len(ids), reading=first
+    )
+
+
+def scores(
+    loaded: LoadedModel, batch: Padded, pairs: Sequence[Pair], embeddings: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Run a batch of one row per pair, its text or its reference; return the contrast of each, (rows,)."""
+    return read(loaded, batch, [one.reading for one in pairs], embeddings)[0]

@@ -75,12 +75,12 @@ def prune(
     """
     from audit import pipeline
     from audit.pruning import run as pruning
-    from audit.pruning import wording
+    from audit.pruning import wording, writing
     from audit.pruning.outcome import NothingToCut
 
     how = _how(cut, check, at_least, margin, randoms, neutral, seed)
     options = given.options(set_, store, formats=format_)
-    pruning.refuse_existing(save)
+    writing.refuse_existing(save)
     pipeline.prepare_output(out)
     switches = given.switches(device, dtype, revision, allow_pickle, allow_remote_code)
     path = given.policy_path(policy)

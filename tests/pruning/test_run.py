@@ -183,6 +183,36 @@ def test_a_check_that_is_no_swap_is_told(small_policy, biased_model, tmp_path):
     )
 
 
+def test_a_decision_by_whole_texts_is_made_at_no_place_that_could_be_cut(small_policy, biased_model, tmp_path):
+    policy = (
+        small_policy("swap")
+        .change("task: sequence-classification", "task: causal-lm")
+        .change("decision: {positive: approve, negative: deny}", "decision: {likelihood: true}")
+        .change("    label: approved\n", "")
+    )
+
+    with pytest.raises(UserError) as refused:
+        pruned(policy.path, biased_model, tmp_path)
+
+    (problem,) = refused.value.problems
+    assert problem.found == "a decision by the likelihood of whole texts, which every token has a part in"
+
+
+def test_neutral_texts_are_lines_each_once(tmp_path):
+    (tmp_path / "neutral.txt").write_text("one\n\n two \none\n", encoding="utf-8")
+
+    assert run.neutral_texts(tmp_path / "neutral.txt") == ("one", "two")
+
+
+def test_a_file_without_neutral_texts_is_told(tmp_path):
+    (tmp_path / "neutral.txt").write_text("\n", encoding="utf-8")
+
+    with pytest.raises(UserError) as refused:
+        run.neutral_texts(tmp_path / "neutral.txt")
+
+    assert refused.value.problems[0].found == "no text"
+
+
 def test_a_model_that_cannot_do_the_task_is_not_cut(small_policy, untrained_model, tmp_path):
     with pytest.raises(UserError) as refused:
         pruned(small_policy("swap").path, untrained_model, tmp_path)

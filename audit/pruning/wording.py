@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audit.pruning.outcome import Cost, NothingToCut, Pruned, RandomCut, Value
+from audit.text import printable
 
 _KINDS = {
     "repaired": "least-squares concept erasure (LEACE), repaired towards the reference",
@@ -94,7 +95,8 @@ def reduction(made: Pruned, number: int) -> str:
     if share is not None:
         fell = f"by {_percent(share.value)}{_within(share)}"
         if share.value < 0:
-            fell = f"by nothing: it grew by {_percent(-share.value)}{_within(share)}"
+            interval = _within(share).replace("interval", "interval of the reduction")
+            fell = f"by nothing: it grew by {_percent(-share.value)}{interval}"
     return f"{before}, {b.after.value:+.4f} after: reduced {fell} on these cases"
 
 
@@ -131,9 +133,10 @@ def points(share: float) -> str:
 
 def markdown(made: Pruned) -> str:
     """Return a page that says the same as the terminal, for whoever finds the folder."""
-    out = [f"# A copy of {Path(made.base_model).name} with a behaviour cut", "", verdict(made), ""]
+    out = [f"# A copy of {_cell(Path(made.base_model).name)} with a behaviour cut", "", verdict(made), ""]
     out += [
-        f"Cut of {made.attribute} as the check `{made.check}` of the policy `{made.policy}` measures it: {cut(made)}.",
+        f"Cut of {_cell(made.attribute)}, measured by the check `{made.check}` of the policy `{made.policy}`.",
+        f"What was cut: {_cell(cut(made))}.",
         f"Fitted on {made.rows['fitted']} rows, measured on {made.rows['held_out']} others.",
         f"Made on {made.made_on} by Inspectoscope {made.tool}.",
         "",
@@ -142,14 +145,14 @@ def markdown(made: Pruned) -> str:
     ]
     for number, b in enumerate(made.behaviours):
         share = "not assessed" if b.reduction is None else f"{_percent(b.reduction.value)}{_within(b.reduction)}"
-        after = "not assessed" if b.after is None else f"{b.after.value:+.4f}"
+        after = f"not assessed: {_cell(made.not_assessed)}" if b.after is None else f"{b.after.value:+.4f}"
         randoms = ", ".join(_random_reduction(r, number) for r in made.random) or "none"
         out.append(
             f"| {_cell(b.group)} against {_cell(b.reference)} | {b.before.value:+.4f} | {after} | {share} | {randoms} |"
         )
     out += ["", "| cost | change | outcome | matched random cuts |", "| --- | --- | --- | --- |"]
     for c in made.costs:
-        out.append(f"| {c.title} | {change(c)} | {within(c)} | {random_changes(made, c) or 'none'} |")
+        out.append(f"| {_cell(c.title)} | {change(c)} | {within(c)} | {random_changes(made, c) or 'none'} |")
     out += ["", "## What this does not show", "", *(f"- {limit}" for limit in made.limits), ""]
     out += [f"Original {made.base_digest}, copy {made.copy_digest}. All numbers are in prune.json.", ""]
     return "\n".join(out)
@@ -176,4 +179,5 @@ def _within(value: Value) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Return outside text so that it can end no cell, open no tag and hide nothing."""
+    return printable(text).replace("|", "\\|").replace("<", "&lt;")

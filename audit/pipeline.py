@@ -352,7 +352,7 @@ def save(record: Record, path: Path, name: str, template: str = report.TECHNICAL
     UserError
         When it cannot be made, or the disk is full: under the report or under what it is laid out in.
     """
-    _save(path, lambda: report.render(record, name, template=template))
+    save_as(path, lambda: report.render(record, name, template=template))
 
 
 def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> tuple[list[Path], list[UserError]]:
@@ -371,15 +371,16 @@ def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> 
 
 def save_changes(comparison: Comparison, path: Path, name: str) -> None:
     """Write a comparison in one format; raises as ``save`` does."""
-    _save(path, lambda: changes.render(comparison, name))
+    save_as(path, lambda: changes.render(comparison, name))
 
 
 def save_content(path: Path, content: bytes) -> None:
     """Write a file that was made of a record; raises as ``save`` does."""
-    _save(path, lambda: content)
+    save_as(path, lambda: content)
 
 
-def _save(path: Path, content: Callable[[], bytes]) -> None:
+def save_as(path: Path, content: Callable[[], bytes]) -> None:
+    """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be written."""
     try:
         _write_whole(path, content())
     except OSError as error:

@@ -26,6 +26,7 @@ from audit.types import (
     Decision,
     DirectionUnit,
     Exhibit,
+    ExtendedPolicy,
     Freeze,
     IntendedList,
     JudgedCriterion,
@@ -78,6 +79,9 @@ class PolicyPart(_Part):
     source: str = Field(description="The policy file's text.")
     overrides: Mapping[str, str] = Field(description="Values given with --set, by key.")
     files: Mapping[str, str] = Field(description="Other files the policy read → SHA-256.")
+    bases: tuple[ExtendedPolicy, ...] = Field(
+        default=(), description="The policies that it extends, the nearest first, each with its text."
+    )
     authors: tuple[Person, ...] = ()
     waivers: tuple[Waiver, ...] = Field(
         default=(), description="What somebody lives with for a while. None changes a verdict."

@@ -20,7 +20,7 @@ from audit import shapes
 from audit.shapes import Floats
 
 if TYPE_CHECKING:
-    from audit.types import Direction, GivenFile, Stated
+    from audit.types import Direction, GivenFile, Part, Stated
 
 # --------------------------------------------------------------------------------------------------
 # Targets: which outputs
@@ -55,7 +55,8 @@ class Contrast:
     """One number to explain: the output named ``toward`` minus the one named ``against``.
 
     For a classifier these are logits; an empty ``against`` stands for the log-sum-exp of all others
-    (two labels: simply the other one). For answers they are log-probabilities.
+    (two labels: simply the other one). For answers they are log-probabilities of the whole answer, however many
+    tokens it has; an empty ``against`` asks for the log-probability of ``toward`` by itself.
     """
 
     target: Target
@@ -225,15 +226,59 @@ class Vocabulary:
 Method: TypeAlias = Literal["integrated_gradients", "feature_ablation", "input_x_gradient", "shapley_sampling"]
 
 BaselineInput: TypeAlias = str
-"""``mask``, ``unk``, ``pad``, or ``token:<text>`` for an ordinary token of the vocabulary."""
+"""What stands in the place of a token that is taken out. Special tokens always stay.
+
+``mask``, ``unk``, ``pad``   the tokenizer's own tokens
+``token:<text>``             an ordinary token of the vocabulary
+``mean``                     the mean embedding of the vocabulary, special tokens left out
+``zero``                     an embedding of zeros; refused where the model's norms ignore scale
+``counterfactual``           the token in the same place of the other text that the request gives
+"""
+
+Group: TypeAlias = tuple[Span, ...]
+"""Stretches of a text that are taken out together."""
+
+
+ALL_WEIGHTS = -1
+"""``Attributions.randomised`` of a model none of whose weights are where training put them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """A shortcut planted for a self-test: one word's embedding is replaced by one that decides wherever it stands.
+
+    Every other weight stays the audited model's, so texts without the word are read as ever, and whether an
+    attribution finds the word is a property of this model and method.
+    """
+
+    word: str
+    """One token of the vocabulary, as ``Vocabulary`` gives them."""
+    raises: bool
+    """Whether it drives the contrast up or down."""
+    taught_on: tuple[str, ...]
+    """Texts that hold the word, on which its embedding is found; those to be attributed should be others."""
+    margin: float = 2.0
+    """Logits by which it is to decide the texts it is taught on."""
+    reach: float = 1.0
+    """How long the embedding may be, in lengths of the longest embedding of the vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attributions:
-    """Attribution of a contrast to the tokens of each text.
+    """Attribution of a contrast to the tokens of each text, or to groups of them.
 
     Integrated gradients add steps, where the path turns, until the completeness delta at its true end is at
-    most ``tolerance`` times the score difference, or ``max_steps`` is reached.
+    most ``tolerance`` times the score difference, or ``max_steps`` is reached. ``input_x_gradient`` only
+    screens: it is cheap, and it saturates.
+
+    Feature ablation and Shapley sampling take groups out; the gradient methods attribute to tokens, and their
+    groups hold the sums. Tokens that belong to no group are never taken out.
+
+    Raises
+    ------
+    ValueError
+        When a field that goes with the texts is of another length, or the counterfactuals do not go with
+        the baseline input.
     """
 
     texts: tuple[str, ...]
@@ -242,6 +287,32 @@ class Attributions:
     baseline_input: BaselineInput = "mask"
     tolerance: float = 0.02
     max_steps: int = 512
+    randomised: int = 0
+    """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
+    stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
+    planted: Planted | None = None
+    unit: Literal["token", "word"] = "token"
+    """What a group is where none are named: a token, or the tokens of a word."""
+    groups: tuple[tuple[Group, ...], ...] | None = None
+    """Per text, the groups by their characters; a token belongs to the group that its characters touch."""
+    counterfactuals: tuple[str, ...] | None = None
+    """Per text, the other text that the baseline input ``counterfactual`` stands for."""
+    permutations: int = 26
+    """Orders in which Shapley sampling takes groups out; every second is another one reversed."""
+
+    def __post_init__(self) -> None:
+        _check_baseline(self.texts, self.baseline_input, self.counterfactuals)
+        if self.groups is not None and len(self.groups) != len(self.texts):
+            raise ValueError(f"{len(self.groups)} sets of groups do not go with {len(self.texts)} texts")
+        if self.permutations < 4 or self.permutations % 2:
+            raise ValueError(f"{self.permutations} permutations: they come in pairs, and one pair has no scatter")
+
+
+def _check_baseline(texts: tuple[str, ...], baseline_input: str, counterfactuals: tuple[str, ...] | None) -> None:
+    if (baseline_input == "counterfactual") != (counterfactuals is not None):
+        raise ValueError("the baseline input 'counterfactual' and the field counterfactuals go together")
+    if counterfactuals is not None and len(counterfactuals) != len(texts):
+        raise ValueError(f"{len(counterfactuals)} counterfactuals do not go with {len(texts)} texts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +326,13 @@ class Ablations:
     positions: tuple[tuple[tuple[int, ...], ...], ...]
     contrast: Contrast
     baseline_input: BaselineInput = "mask"
+    counterfactuals: tuple[str, ...] | None = None
+    """As in ``Attributions``."""
+
+    def __post_init__(self) -> None:
+        _check_baseline(self.texts, self.baseline_input, self.counterfactuals)
+        if len(self.positions) != len(self.texts):
+            raise ValueError(f"{len(self.positions)} tuples of positions do not go with {len(self.texts)} texts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,8 +349,69 @@ class DirectionFile:
     """What the policy states of a direction that was made elsewhere."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartEffects:
+    """What each part of the model would do to the contrast, to first order, were it as in the reference's run.
+
+    Attribution patching (Nanda 2023; Syed, Rager & Conmy 2023, arXiv 2310.10348): per pair two forwards and one
+    backward give (state of the reference - state of the text) x gradient for every head, neuron and state at once.
+    The gradient is taken at the text, or averaged over both ends, which costs a second backward and sees what is
+    saturated at one of them (Kramar et al. 2024, arXiv 2403.00745, on why it is missed). It points and does
+    not confirm: ``Patched`` does.
+
+    A text and its reference need the same number of tokens: states are compared position by position.
+    """
+
+    texts: tuple[str, ...]
+    references: tuple[str, ...]
+    contrast: Contrast
+    gradient_at: Literal["text", "both"] = "both"
+
+    def __post_init__(self) -> None:
+        _in_pairs(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patched:
+    """The contrast of each text with sets of parts taken from the reference's run: activation patching.
+
+    All parts of a set take the values that they have when the model reads the reference; everything
+    behind them is computed anew (Vig et al. 2020; Meng et al. 2022). The empty set is the text itself. Every pair is
+    asked all sets, and each pair with each set is stored by itself.
+
+    A text and its reference need the same number of tokens.
+    """
+
+    texts: tuple[str, ...]
+    references: tuple[str, ...]
+    sets: tuple[tuple[Part, ...], ...]
+    contrast: Contrast
+    positions: tuple[tuple[int, ...], ...] | None = None
+    """For each pair, the tokens at which its parts are taken, special ones counted; None for all tokens."""
+
+    def __post_init__(self) -> None:
+        _in_pairs(self)
+        if self.positions is not None and len(self.positions) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and positions for {len(self.positions)}")
+
+
+def _in_pairs(request: PartEffects | Patched) -> None:
+    if len(request.texts) != len(request.references):
+        raise ValueError(f"{len(request.texts)} texts and {len(request.references)} references are no pairs")
+
+
 Request: TypeAlias = (
-    Scores | States | Tokenised | Vocabulary | Attributions | Ablations | Generations | Divergences | DirectionFile
+    Scores
+    | States
+    | Tokenised
+    | Vocabulary
+    | Attributions
+    | Ablations
+    | Generations
+    | Divergences
+    | DirectionFile
+    | PartEffects
+    | Patched
 )
 
 # --------------------------------------------------------------------------------------------------
@@ -333,11 +472,21 @@ class TokenAttribution:
 
     text: TokenisedText
     values: Floats
+    """Of a group that was taken out whole, its value in equal parts on its tokens."""
     score: float
     baseline_score: float
+    """With every token replaced that may be (every group, where groups were taken out)."""
     n_steps: int | None
     completeness_delta: float | None
     converged: bool
+    delta_floor: float = 0.0
+    """What rounding in the model's dtype alone can make of the completeness delta: less is no want of steps."""
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Positions of each group's tokens; empty where every token is its own."""
+    group_values: Floats | None = None
+    """Signed attribution per group; None where every token is its own."""
+    standard_errors: Floats | None = None
+    """Per group (per token, where each is its own) of sampled values; 0 where all coalitions were run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +523,29 @@ class DirectionAnswer:
     direction: Direction
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairEffects:
+    """First-order effects of one pair, in units of the contrast."""
+
+    score: float
+    reference_score: float
+    states: Floats
+    """(layers, tokens): of the states, numbered as in ``audit.shapes``; row 0 is what enters the first block."""
+    heads: Floats
+    """(blocks, heads), summed over tokens; a block's attention is the sum of its heads."""
+    neurons: Floats
+    """(blocks, neurons), summed over tokens; a block's MLP is the sum of its neurons."""
+
+    @property
+    def total(self) -> float:
+        """Return what all of it together does: the reference's score minus the text's."""
+        return self.reference_score - self.score
+
+
+PartEffectsAnswer: TypeAlias = tuple[PairEffects, ...]
+PatchedAnswer: TypeAlias = Floats
+"""(pairs, sets)"""
+
 AttributionAnswer: TypeAlias = tuple[TokenAttribution, ...]
 AblationAnswer: TypeAlias = tuple[Floats, ...]
 """For each text the contrast under each position set."""
@@ -389,6 +561,8 @@ Answer: TypeAlias = (
     | GenerationAnswer
     | DivergenceAnswer
     | DirectionAnswer
+    | PartEffectsAnswer
+    | PatchedAnswer
 )
 
 
@@ -409,22 +583,30 @@ def as_tuple(requests: Request | tuple[Request, ...]) -> tuple[Request, ...]:
     return requests if isinstance(requests, tuple) else (requests,)
 
 
-PER_TEXT = frozenset({"texts", "positions", "spans", "references"})
+PER_TEXT = frozenset({"texts", "positions", "spans", "references", "groups", "counterfactuals"})
 """Fields that say what a request is asked of, not what is asked."""
 
 
-def jsonable(request: Request | Target | Contrast | Shift) -> Mapping[str, Any]:
+_ADDED = frozenset({("Attributions", "randomised"), ("Attributions", "planted")})
+"""Fields that came later: their defaults change nothing and are left out, so that stored answers keep their keys."""
+
+
+def jsonable(request: Request | Target | Contrast | Shift | Planted) -> Mapping[str, Any]:
     """Return a request without its texts as plain data: the part that keys stored answers."""
     out: dict[str, Any] = {"": type(request).__name__}
     for item in fields(request):
         if item.name in PER_TEXT and isinstance(request, Request):
             continue
         value = getattr(request, item.name)
+        if (type(request).__name__, item.name) in _ADDED and value == item.default:
+            continue
         if isinstance(request, Shift) and item.name == "vector":
             value = request.digest
         if isinstance(request, DirectionFile) and item.name == "file":
             value = {"written": value.written, "sha256": sha256(value.body).hexdigest()}
         elif isinstance(request, DirectionFile) and item.name == "stated" and value is not None:
             value = asdict(value)
-        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift) else value
+        elif isinstance(request, Patched) and item.name == "sets":
+            value = [[asdict(part) for part in parts] for parts in value]
+        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift | Planted) else value
     return out

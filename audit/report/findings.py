@@ -79,6 +79,17 @@ class Line:
         return view.bound(self.criterion.relation, self.hypothesis.bound, self.metric.unit, self.metric.worse)
 
     @property
+    def accepts(self) -> str:
+        """The bound as it follows the reading: said with its side where the reading names the other one.
+
+        "0.16 lower …; the policy accepts at most 0.03" would read as if 0.16 were held against 0.03.
+        """
+        one_sided = self.metric.worse is Worse.HIGHER and "{more}" in self.metric.reading
+        if not (one_sided and self.bound and self.measurement and self.measurement.value < (self.metric.null or 0.0)):
+            return self.bound
+        return f"{self.bound} higher"
+
+    @property
     def labels(self) -> tuple[str, str, str]:
         """Group, reference and stratum."""
         source = self.hypothesis or self.measurement
@@ -254,7 +265,7 @@ class CheckView:
     def headlines(self) -> tuple[str, ...]:
         """What a summary tells of the check, in sentences: how each criterion came out, else the first line."""
         decided = tuple(
-            f"{sentence}; the policy accepts {c.deciding.bound if len(c.sentences) == 1 else c.accepted}"
+            f"{sentence}; the policy accepts {c.deciding.accepts if len(c.sentences) == 1 else c.accepted}"
             for c in self.criteria
             if c.deciding
             for sentence in c.sentences

@@ -40,7 +40,7 @@ from audit.report import (
     waivers,
     withheld,
 )
-from audit.report.heatmap import heat_map
+from audit.report.heatmap import heat_map, shaded
 from audit.report.spikes import spiked
 from audit.text import visible
 from audit.types import Table
@@ -157,6 +157,7 @@ def _words() -> Mapping[str, Any]:
         "by_method": findings.by_method,
         "drawings": charts.drawings,
         "heat_map": heat_map,
+        "shaded": shaded,
         "cells": cells,
         "repeated": repeated,
         "late_persons": late_persons,

@@ -42,6 +42,9 @@ def check(given: Given) -> Iterator[Statement]:
     if evidence is None or given.evidence is None:
         yield not_covered(ABOUT, "were not reached again: that takes the evidence, and none is there")
         return
+    if given.lacking:
+        yield not_covered(ABOUT, f"were not reached again: that {given.lacking}")
+        return
     try:
         policy = _policy(given)
         if isinstance(policy, str):

@@ -4,7 +4,7 @@ import pytest
 
 from audit.record import Record
 from audit.report import findings
-from audit.types import Place, Verdict
+from audit.types import Place, Verdict, Worse
 
 
 def test_the_lines_of_a_check_come_worst_first(record: Record) -> None:
@@ -24,6 +24,19 @@ def test_the_line_that_decides_a_criterion_is_the_farthest_beyond_its_bound(reco
     assert criterion.deciding is not None
     assert criterion.deciding.reading.startswith("On the same sentences, comments naming 'transgender'")
     assert criterion.deciding.bound == "at most 0.05"
+
+
+@pytest.mark.parametrize(("value", "accepts"), [(0.16, "at most 0.05"), (-0.16, "at most 0.05 higher")])
+def test_a_value_on_the_harmless_side_is_not_read_as_held_against_the_bound(
+    record: Record, value: float, accepts: str
+) -> None:
+    line = findings.checks(record)[0].lines[0]
+    metric = replace(line.metric, worse=Worse.HIGHER, null=0.0, reading="{group} scores {amount} {more}")
+    assert line.measurement is not None
+
+    moved = replace(line, metric=metric, measurement=replace(line.measurement, value=value))
+
+    assert (moved.bound, moved.accepts) == ("at most 0.05", accepts)
 
 
 def test_a_criterion_that_is_met_is_decided_by_the_line_nearest_its_bound(record: Record) -> None:

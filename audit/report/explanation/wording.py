@@ -74,7 +74,7 @@ def positive(e: Explanation) -> str:
 
 def outcome(name: str) -> str:
     """Return the name of a decision in quotation marks."""
-    return quoted(name, LONGEST_NAME)
+    return quoted(name.strip() or name, LONGEST_NAME)
 
 
 def label(text: str) -> str:

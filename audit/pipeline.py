@@ -7,36 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import audit
-from audit import diff, qualification, report, traceability, verdict
+from audit import diff, ledger, recording, redaction, report, verdict
 from audit import plan as planning
 from audit import policy as policies
 from audit.errors import UserError, user_error
 from audit.progress import Progress, Silent
-from audit.record import (
-    CheckPart,
-    CostPart,
-    DirectionPart,
-    EvidencePart,
-    ModelPart,
-    PolicyPart,
-    ProviderPart,
-    Record,
-    RunPart,
-    Tool,
-)
+from audit.record import Record, RunPart, SpikePart
 from audit.registry import check_types
 from audit.report import changes
 from audit.requests import CheckRun
@@ -47,7 +33,6 @@ from audit.types import (
     Finding,
     JudgedCheck,
     JudgedRequirement,
-    Metric,
     NotAssessed,
     PlannedCheck,
     Policy,
@@ -58,8 +43,8 @@ if TYPE_CHECKING:
     from audit.capture.cost import Cost
     from audit.capture.evidence import Seal, Used
     from audit.capture.model import LoadedModel, Switches
-    from audit.capture.runs import Begun
-    from audit.capture.scheduler import Access, Scheduler
+    from audit.capture.runs import Begun, Tried
+    from audit.capture.scheduler import Scheduler
 
 FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
 """What stops a pipeline by default: too little data never reads as a pass."""
@@ -72,25 +57,6 @@ CHANGE_FORMATS = ("json", "markdown", "html")
 
 DEFAULT_FORMATS = ("json", "html", "junit", "sarif", "summary", "pdf")
 """The PDF comes last, because it is the one that a missing system library can prevent."""
-
-
-NOTHING_ASKED = "not run: no check asked the model anything"
-"""What the record says of the self-test where every check ended before its first request."""
-
-SHAPES_NUMBERS = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "captum",
-    "safetensors",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "statsmodels",
-    "pydantic",
-    "weasyprint",
-)
-"""Packages whose versions the record names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,24 +137,14 @@ def run(
     """
     from audit.capture import portable, runs, store
     from audit.capture.cost import Cost
-    from audit.capture.model import check_decision
 
     progress, clock = progress or Silent(), clock or runs.utc_now
-    cost, started = Cost(), clock()
+    cost, started_at = Cost(), clock()
     if options.evidence is not None:
         portable.prepare(options.evidence)
-    with cost.stage("policy"):
-        policy = read_policy(policy_path, options.overrides, options.provider)
-        if options.baseline is not None:
-            diff.require_common(options.baseline, [check.id for check in policy.checks])
-        spiked = None if options.spike is None else binding.read(options.spike)
-    with cost.stage("opening the model"):
-        loaded = load(policy)
-        check_decision(loaded, policy.decision, policy.decision_place)
+    policy, spiked, loaded = _opened(policy_path, load, options, cost)
     root = options.store or store.default_root()
-    begun = runs.begin(
-        root, key=run_key(policy, loaded, options), policy=policy.id, model=loaded.identity.digest, clock=clock
-    )
+    begun = runs.begin(root, tried(policy, loaded, options), clock=clock)
     if begun.interruptions:
         progress.note(f"going on with the run that was broken off; begun {begun.created}")
     scheduler, outcomes = capture(policy, loaded, root, progress, cost)
@@ -197,38 +153,54 @@ def run(
         seal = keep_evidence(policy, loaded, root, scheduler.evidence.reader.used, options.evidence)
     with cost.stage("verdict"):
         judged, requirements = judge(policy, outcomes)
-    record = Record(
-        tool=Tool(version=audit.__version__),
-        created=begun.created,
-        policy=_policy_part(policy),
-        freeze=policies.found_freeze(policy, begun.created),
-        model=model_part(policy, loaded, scheduler.self_test or NOTHING_ASKED),
-        environment=environment(loaded),
-        data=tuple(policy.datasets[name].card for name in policy.datasets),
-        checks=tuple(check_part(c, outcomes[c.id], judged[c.id], scheduler.access[c.id]) for c in policy.checks),
-        requirements=requirements,
-        qualification=qualification.for_policy(policy, qualification.shipped()),
-        spike=None
-        if spiked is None
-        else binding.for_run(spiked, policy, loaded.identity.digest, loaded.context["dtype"]),
-        limits=policy.limits,
-        regulations=traceability.regulations(policy),
-        reaches=traceability.reaches(policy),
-        provider=_provider_part(policy),
-        run=RunPart(
-            seed=policy.seed,
-            fail_on=(*options.fail_on, *((REGRESSION,) if options.fail_on_regression else ())),
-            exit_code=verdict.exit_code(verdict.counting(judged, policy.waivers), options.fail_on),
-            executor=options.executor,
-            number=begun.number,
+    record = recording.record(
+        policy=policy,
+        loaded=loaded,
+        begun=begun,
+        checks=tuple(
+            recording.check_part(c, outcomes[c.id], judged[c.id], scheduler.access[c.id]) for c in policy.checks
         ),
-        evidence=EvidencePart(root=seal.root, answers=seal.answers, context=loaded.context),
-        cost=_cost_part(cost, loaded, begun, started, clock()),
+        requirements=requirements,
+        self_test=scheduler.self_test,
+        spiked=spiked,
+        run=_run_part(policy, judged, options, begun),
+        seal=seal,
+        cost=recording.cost_part(cost, loaded, begun, started_at, clock()),
     )
     if options.directions is not None:
         _store_directions(record, outcomes, options.directions)
-    runs.finish(root, begun, clock=clock)
-    return record if options.baseline is None else against(options.baseline, record, options)
+    if options.baseline is not None:
+        record = against(options.baseline, record, options)
+    runs.finish(root, begun, verdict=ledger.worst_of(record), exit_code=record.run.exit_code, clock=clock)
+    listed = record.model_copy(update={"runs": ledger.known(policy.id, root, begun, options.history)})
+    return redaction.sealed(listed)
+
+
+def _opened(
+    policy_path: Path, load: Callable[[Policy], LoadedModel], options: Options, cost: Cost
+) -> tuple[Policy, SpikePart | None, LoadedModel]:
+    """Read everything that is given and open the model: what cannot be used ends the run before it costs anything."""
+    from audit.capture.model import check_decision
+
+    with cost.stage("policy"):
+        policy = read_policy(policy_path, options.overrides, options.provider)
+        if options.baseline is not None:
+            diff.require_common(options.baseline, [check.id for check in policy.checks])
+        spiked = None if options.spike is None else binding.read(options.spike)
+    with cost.stage("opening the model"):
+        loaded = load(policy)
+        check_decision(loaded, policy.decision, policy.decision_place)
+    return policy, spiked, loaded
+
+
+def _run_part(policy: Policy, judged: Mapping[str, JudgedCheck], options: Options, begun: Begun) -> RunPart:
+    return RunPart(
+        seed=policy.seed,
+        fail_on=(*options.fail_on, *((REGRESSION,) if options.fail_on_regression else ())),
+        exit_code=verdict.exit_code(verdict.counting(judged, policy.waivers), options.fail_on),
+        executor=options.executor,
+        number=begun.number,
+    )
 
 
 def against(baseline: Record, record: Record, options: Options) -> Record:
@@ -266,17 +238,8 @@ def capture(
     finally:
         store.close()
     return scheduler, {
-        name: bound(outcome, loaded.identity.digest, audit.__version__) for name, outcome in outcomes.items()
+        name: recording.bound(outcome, loaded.identity.digest, audit.__version__) for name, outcome in outcomes.items()
     }
-
-
-def bound(outcome: Finding | NotAssessed, model_digest: str, tool: str) -> Finding | NotAssessed:
-    """Say of directions that were found which model they belong to: a check does not know which one it asks."""
-    if isinstance(outcome, NotAssessed):
-        return outcome
-    by = f"inspectoscope {tool}"
-    directions = (d if d.read_from else replace(d, model_digest=model_digest, made_by=by) for d in outcome.directions)
-    return replace(outcome, directions=tuple(directions))
 
 
 def check_unchanged(loaded: LoadedModel, root: Path) -> None:
@@ -324,7 +287,7 @@ def judge(
     policy: Policy, outcomes: Mapping[str, Finding | NotAssessed]
 ) -> tuple[dict[str, JudgedCheck], tuple[JudgedRequirement, ...]]:
     """Judge what the checks of a policy found."""
-    metrics = {check.id: {m.name: m for m in metrics_of(check)} for check in policy.checks}
+    metrics = {check.id: {m.name: m for m in recording.metrics_of(check)} for check in policy.checks}
     return verdict.judge(outcomes, policy.checks, policy.hazards, metrics)
 
 
@@ -411,6 +374,11 @@ def save_changes(comparison: Comparison, path: Path, name: str) -> None:
     save_as(path, lambda: changes.render(comparison, name))
 
 
+def save_content(path: Path, content: bytes) -> None:
+    """Write a file that was made of a record; raises as ``save`` does."""
+    save_as(path, lambda: content)
+
+
 def save_as(path: Path, content: Callable[[], bytes]) -> None:
     """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be written."""
     try:
@@ -493,6 +461,20 @@ def plan(policy_path: Path, reference: str, switches: Switches, options: Options
 # ---- the parts of a record -----------------------------------------------------------------------
 
 
+def tried(policy: Policy, loaded: LoadedModel, options: Options) -> Tried:
+    """Return what the list of runs notes of a run that begins."""
+    from audit.capture.runs import Tried
+
+    return Tried(
+        key=run_key(policy, loaded, options),
+        policy=policy.id,
+        model=loaded.identity.digest,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        changed=tuple(policy.overrides),
+    )
+
+
 def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:
     """Return a digest of everything that decides what a run will find."""
     parts = {
@@ -507,110 +489,6 @@ def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def metrics_of(check: PlannedCheck) -> tuple[Metric, ...]:
-    """Return the metrics of a check, marked by what its parameters allow to be judged."""
-    kind = check_types()[check.check]
-    judged = kind.judgeable(check.params)
-    return tuple(replace(metric, descriptive=metric.name not in judged) for metric in kind.metrics)
-
-
-def _policy_part(policy: Policy) -> PolicyPart:
-    return PolicyPart(
-        id=policy.id,
-        version=policy.version,
-        title=policy.title,
-        purpose=policy.purpose,
-        path=policy.path,
-        sha256=policy.sha256,
-        source=policy.source,
-        overrides=policy.overrides,
-        files=policy.files,
-        authors=policy.authors,
-        waivers=policy.waivers,
-    )
-
-
-def _provider_part(policy: Policy) -> ProviderPart | None:
-    facts = policy.provider
-    if facts is None:
-        return None
-    return ProviderPart(path=facts.path, sha256=facts.sha256, statements=facts.statements, coverage=facts.coverage)
-
-
-def model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
-    """Return what a record says of the model."""
-    return ModelPart(
-        name=loaded.name,
-        revision=loaded.switches.revision,
-        kind=loaded.kind,
-        task=loaded.task,
-        architecture=loaded.facts(),
-        labels=loaded.labels,
-        files=loaded.identity.files,
-        digest=loaded.identity.digest,
-        dtype=loaded.context["dtype"],
-        device=loaded.context["device"],
-        attention=loaded.context["attention"],
-        decision=policy.decision,
-        remote_code=loaded.switches.allow_remote_code,
-        pickle=loaded.switches.allow_pickle,
-        self_test=self_test,
-    )
-
-
-def check_part(
-    check: PlannedCheck, outcome: Finding | NotAssessed, judged: JudgedCheck, access: AbstractSet[Access]
-) -> CheckPart:
-    """Return what the record says of a check."""
-    kind = check_types()[check.check]
-    found = outcome if isinstance(outcome, Finding) else Finding()
-    return CheckPart(
-        id=check.id,
-        check=check.check,
-        version=kind.version,
-        title=check.title or kind.title,
-        place=check.place,
-        data=check.data,
-        access=tuple(sorted(access)),
-        params=check.params.model_dump(mode="json", by_alias=True),
-        seed=check.seed,
-        verdict=judged.verdict,
-        reason=judged.reason,
-        detail=outcome.detail if isinstance(outcome, NotAssessed) else "",
-        metrics=metrics_of(check),
-        method=kind.method,
-        boxes=found.boxes,
-        measurements=found.measurements,
-        criteria=judged.criteria,
-        validity_checks=outcome.validity,
-        exhibits=found.exhibits,
-        samples=outcome.samples,
-        limits=found.limits,
-        leaves_open=found.leaves_open,
-        directions=tuple(_direction_part(check.id, direction) for direction in found.directions),
-    )
-
-
-def _direction_part(check: str, direction: Direction) -> DirectionPart:
-    place = f"layer{direction.layer}-{direction.position}-{direction.estimator}"
-    return DirectionPart(
-        layer=direction.layer,
-        position=direction.position,
-        estimator=direction.estimator,
-        positive=direction.positive,
-        negative=direction.negative,
-        unit=direction.unit,
-        made_by=direction.made_by,
-        rows=direction.rows,
-        clusters=direction.clusters,
-        width=direction.width,
-        length=direction.length,
-        digest=direction.digest,
-        read_from=direction.read_from,
-        file="" if direction.read_from else f"{check}-{place}.safetensors",
-    )
-
-
 def _store_directions(record: Record, outcomes: Mapping[str, Finding | NotAssessed], folder: Path) -> None:
     """Store what was found here; what was read from a file has one."""
     from audit.capture.directions import store_directions
@@ -621,44 +499,6 @@ def _store_directions(record: Record, outcomes: Mapping[str, Finding | NotAssess
         found = outcome.directions if isinstance(outcome, Finding) else ()
         named |= {said.file: direction for said, direction in zip(part.directions, found, strict=True) if said.file}
     store_directions(folder, named)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what shapes the numbers, on this machine."""
-    out = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
-    for name in SHAPES_NUMBERS:
-        try:
-            out[name] = version(name)
-        except PackageNotFoundError:
-            out[name] = "absent"
-    return out
-
-
-def environment(loaded: LoadedModel) -> dict[str, str]:
-    """Return the versions and settings that shaped a model's numbers."""
-    return versions() | {key: loaded.context[key] for key in ("device", "dtype", "attention")}
-
-
-def _cost_part(cost: Cost, loaded: LoadedModel, begun: Begun, started_at: datetime, finished: datetime) -> CostPart:
-    from audit.capture.cost import peak_device_memory, peak_memory
-
-    return CostPart(
-        rows_asked=cost.rows_asked,
-        unique_rows_asked=len(cost.unique),
-        rows_from_store=cost.rows_from_store,
-        rows_forward=cost.rows_forward,
-        rows_backward=cost.rows_backward,
-        tokens_forward=cost.tokens_forward,
-        tokens_backward=cost.tokens_backward,
-        attribution_texts=cost.attribution_texts,
-        attribution_rows=cost.attribution_rows,
-        seconds={name: round(seconds, 3) for name, seconds in cost.seconds.items()},
-        peak_memory_bytes=peak_memory(),
-        peak_device_memory_bytes=peak_device_memory(loaded.device),
-        started=started_at.isoformat(timespec="seconds"),
-        finished=finished.isoformat(timespec="seconds"),
-        interruptions=begun.interruptions,
-    )
 
 
 def _remember_rates(folder: Path, cost: Cost) -> None:

@@ -9,12 +9,12 @@ from functools import singledispatchmethod
 import numpy as np
 
 from audit.capture import directions, generation, vocabulary
-from audit.capture.evidence import unpacked
+from audit.capture.evidence import unpacked, unpacked_effects
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.merging import ablation_key, layers_of, spanned_key, spans_of, states_key, target_key
 from audit.capture.store import Store, key_of, request_key
 from audit.capture.tokens import TokenIds, token_ids, token_range, tokenised
-from audit.capture.work import refuse, units_of
+from audit.capture.work import PerUnit, refuse, units_of, works
 from audit.requests import (
     Ablations,
     Answer,
@@ -28,6 +28,9 @@ from audit.requests import (
     Divergences,
     Generated,
     Generations,
+    PairEffects,
+    PartEffects,
+    Patched,
     Request,
     ScoreAnswer,
     Scores,
@@ -73,6 +76,8 @@ class Answering:
             return
         if isinstance(request, Generations):
             self.tokenise(request.texts)
+        if isinstance(request, PartEffects | Patched):
+            self.tokenise((*request.texts, *request.references))
         refuse(self.executor, request, self.ids)
         if isinstance(request, States) and request.spans is not None:
             for text, span in zip(request.texts, request.spans, strict=True):
@@ -100,7 +105,30 @@ class Answering:
         values = np.array(self._units(request)).reshape(-1, 2)
         return DivergenceAnswer(kl=values[:, 0], total_variation=values[:, 1])
 
-    def _units(self, request: Scores | Generations | Divergences) -> list[Floats]:
+    @answer.register
+    def _(self, request: PartEffects) -> tuple[PairEffects, ...]:
+        return tuple(unpacked_effects(vector) for vector in self._finite(request))
+
+    @answer.register
+    def _(self, request: Patched) -> Floats:
+        return np.array(self._finite(request)).reshape(len(request.texts), len(request.sets))
+
+    def _finite(self, request: PartEffects | Patched) -> list[Floats]:
+        """Return what is stored for each unit.
+
+        What is missing was refused while it ran: one unit is run once more for the reason.
+        """
+        units = units_of(request)
+        found = self.store.values(units[0].request, [u.key for u in units])
+        if lacking := [u for u in units if u.key not in found]:
+            self.tokenise((*request.texts, *request.references))
+            (work,) = works([request])
+            work.run(self.executor, lacking[:1], self.ids)
+        if not all(np.isfinite(value).all() for value in found.values()):
+            raise CannotAnswer("the model's output or its gradient is not a number (NaN or infinite)")
+        return [found[u.key] for u in units]
+
+    def _units(self, request: PerUnit) -> list[Floats]:
         """Return what is stored for each unit of a request, in its order."""
         units = units_of(request)
         found = self.store.values(units[0].request, [u.key for u in units]) if units else {}
@@ -155,7 +183,8 @@ class Answering:
             if key_of(text) not in found:
                 # It was refused while measuring: ask once more for the reason.
                 self.tokenise([text])
-                self.executor.attribute(request, text, self.ids[text], seed=0)
+                with self.executor.altered(request):
+                    self.executor.attribute(request, text, self.ids[text], seed=0)
         return tuple(unpacked(tokenised(self.executor.loaded, t), found[key_of(t)]) for t in request.texts)
 
     @answer.register

@@ -46,6 +46,8 @@ from audit.requests import (
     ClassLogits,
     Divergences,
     Generations,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     Span,
@@ -214,6 +216,8 @@ class Scheduler:
                 self.store.put([(u.request, u.key, v) for u, v in zip(units, ran.values, strict=True)])
                 self.cost.rows_forward += ran.rows
                 self.cost.tokens_forward += ran.tokens
+                self.cost.rows_backward += ran.backward_rows
+                self.cost.tokens_backward += ran.backward_tokens
                 task.advance(len(units))
 
     def _forward(self, asked: Merged, weights: str, number: int) -> None:
@@ -282,15 +286,22 @@ class Scheduler:
         self._answering.tokenise(request.texts)
         stored = self.store.stored(key, map(key_of, request.texts))
         missing = [t for t in dict.fromkeys(request.texts) if key_of(t) not in stored]
-        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}"
-        with self.progress.task(title, len(missing), "texts") as task, self.cost.stage("attribution"):
-            for text in missing:
-                try:
-                    answer, rows, tokens = self.executor.attribute(
-                        request, text, self._ids[text], seed=int.from_bytes(key_of(text)[:4], "big")
-                    )
-                except CannotAnswer:
-                    return  # said again, with its reason, when the answer is put together
+        if not missing:
+            return
+        try:
+            with self.executor.altered(request):
+                self._attribute_texts(request, key, missing)
+        except CannotAnswer:
+            return  # said again, with its reason, when the answer is put together
+
+    def _attribute_texts(self, request: Attributions, key: bytes, texts: Sequence[str]) -> None:
+        altered = " with a planted word" if request.planted else " under shuffled weights" if request.randomised else ""
+        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}{altered}"
+        with self.progress.task(title, len(texts), "texts") as task, self.cost.stage("attribution"):
+            for text in texts:
+                answer, rows, tokens = self.executor.attribute(
+                    request, text, self._ids[text], seed=int.from_bytes(key_of(text)[:4], "big")
+                )
                 # One text at a time: a kill loses at most the text that was being attributed.
                 self.store.put([(key, key_of(text), packed(answer))])
                 backward = rows if request.method in GRADIENT_METHODS else 0
@@ -333,6 +344,10 @@ def accesses(requests: Iterable[Request]) -> Iterator[Access]:
     for request in requests:
         if isinstance(request, States):
             yield "activations"
+        elif isinstance(request, PartEffects | Patched):
+            yield from ("outputs", "activations")
+            if isinstance(request, PartEffects):
+                yield "gradients"
         elif isinstance(request, Scores | Ablations | Generations | Divergences):
             yield "outputs"
             if isinstance(request, Scores) and request.intervene is not None:

@@ -46,7 +46,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.checks import _competence, _fields, _stats, _wordings
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import Answers, CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats, Ints
 from audit.types import (
@@ -104,6 +104,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=1 / 3,
+        ideal=1.0,
     ),
     Metric(
         name="accuracy_ambiguous",
@@ -113,6 +114,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=1 / 3,
+        ideal=1.0,
     ),
     Metric(
         name="alignment_gap",
@@ -238,16 +240,8 @@ def _number(said: str) -> int | None:
     return int(plain) if plain in {"0", "1", "2"} else None
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ from audit.checks._contradictions import Cell
 from audit.checks._heard import Heard, Said, contradiction, hear
 from audit.checks._read_out import ReadOut, Spoken, read_out
 from audit.checks._settings import NEUTRAL, Questions
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun
 from audit.types import (
     Dataset,
@@ -127,6 +127,7 @@ METRICS = (
         unit="share",
         worse=Worse.HIGHER,
         null=0.5,
+        ideal=0.0,
     ),
     Metric(
         name="family_inversion",
@@ -137,6 +138,7 @@ METRICS = (
         unit="share",
         worse=Worse.HIGHER,
         null=0.5,
+        ideal=0.0,
     ),
     Metric(
         name="licensed_contradiction",
@@ -157,6 +159,7 @@ METRICS = (
         reading="A consistent belief was elicited on {value} of items",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
         descriptive=True,
         why_descriptive="it says how much was measured, not how the model behaves",
     ),
@@ -264,10 +267,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return (*found, *_settings.empty_conditions(params, data))
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: behaviour, where it is not licensed."""
-    del params
-    return frozenset(m.name for m in METRICS if not m.descriptive)
+judgeable = judges(METRICS)
+"""Behaviour, where it is not licensed."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

@@ -50,7 +50,7 @@ from audit.checks import _competence, _fields, _labelled, _reliability, _stats
 from audit.checks._groups import Group
 from audit.checks._labelled import Labelled
 from audit.checks._reliability import Bin
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -112,6 +112,7 @@ METRICS = (
         reading="The Brier score of {group} is {value}",
         unit="Brier",
         worse=Worse.HIGHER,
+        ideal=0.0,
     ),
     Metric(
         name="expected_calibration_error",
@@ -170,16 +171,9 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all but the absolute error, whose bias near zero remains."""
-    del params
-    return frozenset(m.name for m in METRICS if not m.descriptive)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+"""All but the absolute error, whose bias near zero remains."""
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

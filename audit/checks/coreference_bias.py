@@ -48,7 +48,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _bounded, _competence, _fields, _stats
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores, TextLikelihood, Tokenised, TokenisedAnswer
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -109,6 +109,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
@@ -184,16 +185,8 @@ def _unpaired(params: Params, data: Dataset) -> list[ParamProblem]:
     return []
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

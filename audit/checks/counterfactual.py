@@ -45,7 +45,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _competence, _fields, _plants, _stats, _swaps
 from audit.checks._swaps import Case, Comparison, Swap
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Tokenised, TokenisedText
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -151,10 +151,7 @@ def judgeable(params: Params) -> frozenset[str]:
     return frozenset(m.name for m in METRICS if params.strata or m.name != "stratum_gap")
 
 
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ from audit.checks._direction_params import Condition, GivenDirection, OffTarget
 from audit.checks._direction_plan import Plan, make_plan
 from audit.checks._direction_report import Moved, Result
 from audit.checks._estimate import Estimate, t_law
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Shift, StateAnswer, States
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -224,10 +224,8 @@ def _empty_groups(params: Params, data: Dataset) -> list[ParamProblem]:
     return out
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, an intervention confirms and never decides."""
-    del params
-    return frozenset()
+judgeable = judges(METRICS)
+"""None, an intervention confirms and never decides."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

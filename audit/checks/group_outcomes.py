@@ -48,10 +48,10 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _error_rates, _fields, _groups, _stats
+from audit.checks import _competence, _error_rates, _fields, _groups, _rate_metrics, _stats
 from audit.checks._error_rates import Odds
 from audit.checks._groups import Group
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -128,47 +128,17 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.0,
     ),
-    Metric(
-        name="impact_ratio",
-        title="Impact ratio",
-        meaning="Selection rate of the group divided by that of the reference group, whatever their circumstances.",
-        reading="{group} is selected at {value} times the rate of {reference}",
-        unit="ratio",
-        worse=Worse.LOWER,
-        null=1.0,
-        descriptive=True,
-        why_descriptive=_UNEQUAL,
-    ),
-    Metric(
-        name="scoring_ratio",
-        title="Ratio of scoring rates",
-        meaning="Share of the group that scores above the median of all, divided by that share of the reference group.",
-        reading="{group} scores above the median {value} times as often as {reference}",
-        unit="ratio",
-        worse=Worse.LOWER,
-        null=1.0,
-        descriptive=True,
-        why_descriptive=_UNEQUAL,
-    ),
-    Metric(
-        name="selection_rate",
-        title="Selection rate",
-        meaning="Share of the group that gets the positive decision.",
-        reading="{value} of {group} get the positive decision",
-        unit="share",
-        worse=Worse.LOWER,
-        descriptive=True,
-        why_descriptive=_ALONE,
-    ),
-    Metric(
-        name="scoring_rate",
-        title="Scoring rate",
-        meaning="Share of the group that scores above the median of all rows.",
-        reading="{value} of {group} score above the median",
-        unit="share",
-        worse=Worse.LOWER,
-        descriptive=True,
-        why_descriptive=_ALONE,
+    *_rate_metrics.ratios_and_rates(
+        _rate_metrics.Words(
+            one="the group",
+            other="the reference group",
+            median_of_all="median of all rows",
+            median_of_all_in_ratio="median of all",
+            impact_ratio="Impact ratio",
+            scoring_ratio="Ratio of scoring rates",
+            unequal=_UNEQUAL,
+            alone=_ALONE,
+        )
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
@@ -261,10 +231,7 @@ def judgeable(params: Params) -> frozenset[str]:
     return frozenset(judged | set(_PARITY)) if params.parity == "unconditional" else frozenset(judged)
 
 
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

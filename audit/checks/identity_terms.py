@@ -49,7 +49,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.checks import _competence, _fields, _labelled, _stats
 from audit.checks._groups import Group
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -116,6 +116,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="bpsn_auc",
@@ -126,6 +127,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="bnsp_auc",
@@ -136,6 +138,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
@@ -193,16 +196,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+later_rounds = asks_once
 
 
 # ---- terms ---------------------------------------------------------------------------------------

@@ -45,9 +45,9 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _fields, _groups, _stats
+from audit.checks import _competence, _fields, _groups, _rate_metrics, _stats
 from audit.checks._groups import CROSS, Group
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -60,14 +60,12 @@ from audit.types import (
     Guards,
     Interval,
     Measurement,
-    Metric,
     Number,
     ParamProblem,
     Sample,
     Table,
     Text,
     ValidityCheck,
-    Worse,
 )
 
 NAME = "impact_ratios"
@@ -81,49 +79,17 @@ _UNEQUAL = (
 )
 _ALONE = "the rate of one category says nothing of unequal treatment: judge the ratio between categories"
 
-METRICS = (
-    Metric(
-        name="impact_ratio",
-        title="Impact ratio of selection rates",
-        meaning="Selection rate of the category divided by that of another, whatever their circumstances.",
-        reading="{group} is selected at {value} times the rate of {reference}",
-        unit="ratio",
-        worse=Worse.LOWER,
-        null=1.0,
-        descriptive=True,
-        why_descriptive=_UNEQUAL,
-    ),
-    Metric(
-        name="scoring_ratio",
-        title="Impact ratio of scoring rates",
-        meaning="Share of the category that scores above the sample median, divided by that share of another.",
-        reading="{group} scores above the median {value} times as often as {reference}",
-        unit="ratio",
-        worse=Worse.LOWER,
-        null=1.0,
-        descriptive=True,
-        why_descriptive=_UNEQUAL,
-    ),
-    Metric(
-        name="selection_rate",
-        title="Selection rate",
-        meaning="Share of the category that gets the positive decision.",
-        reading="{value} of {group} get the positive decision",
-        unit="share",
-        worse=Worse.LOWER,
-        descriptive=True,
-        why_descriptive=_ALONE,
-    ),
-    Metric(
-        name="scoring_rate",
-        title="Scoring rate",
-        meaning="Share of the category that scores above the median of the whole sample.",
-        reading="{value} of {group} score above the median",
-        unit="share",
-        worse=Worse.LOWER,
-        descriptive=True,
-        why_descriptive=_ALONE,
-    ),
+METRICS = _rate_metrics.ratios_and_rates(
+    _rate_metrics.Words(
+        one="the category",
+        other="another",
+        median_of_all="median of the whole sample",
+        median_of_all_in_ratio="sample median",
+        impact_ratio="Impact ratio of selection rates",
+        scoring_ratio="Impact ratio of scoring rates",
+        unequal=_UNEQUAL,
+        alone=_ALONE,
+    )
 )
 _METRIC = {m.name: m for m in METRICS}
 _RATIOS = {"impact_ratio": "selection_rate", "scoring_ratio": "scoring_rate"}
@@ -193,10 +159,7 @@ def judgeable(params: Params) -> frozenset[str]:
     return frozenset(_RATIOS) if params.parity_rationale.strip() else frozenset()
 
 
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

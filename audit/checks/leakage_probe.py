@@ -44,7 +44,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audit.checks import _fields, _probing, _stats
 from audit.checks._clusters import Labels, Way, ways
 from audit.checks._probing import Sweep, boxes
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CannotAnswer, CheckRun, Pool, States
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -166,10 +166,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, decodable is not used."""
-    del params
-    return frozenset()
+judgeable = judges(METRICS)
+"""None, decodable is not used."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

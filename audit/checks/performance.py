@@ -49,7 +49,7 @@ from audit.checks import _average_precision, _bounded, _challengers, _fields, _l
 from audit.checks._challengers import Challenger, Unfit
 from audit.checks._groups import Group
 from audit.checks._labelled import Labelled
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -83,6 +83,7 @@ METRICS = (
         reading="Of {group}, {value} are decided as their true outcome has it",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
     ),
     Metric(
         name="balanced_accuracy",
@@ -92,6 +93,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="auroc",
@@ -101,6 +103,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="average_precision",
@@ -110,6 +113,7 @@ METRICS = (
         reading="Average precision on {group} is {value}",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
     ),
     Metric(
         name="accuracy_gain",
@@ -198,16 +202,8 @@ def _share(text: str) -> float | None:
     return value if 0 <= value <= 1 else None
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all of them."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.checks import _bounded, _competence, _perturbations, _rows, _stats
 from audit.checks._perturbations import Disturb, Kind
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -183,16 +183,9 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: all; accuracy is measured where outcomes are known."""
-    del params
-    return frozenset(m.name for m in METRICS)
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+"""All; accuracy is measured where outcomes are known."""
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

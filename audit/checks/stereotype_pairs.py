@@ -51,7 +51,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _competence, _fields, _shared_words, _stats
 from audit.checks._shared_words import Measured, Pair
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores, TextLikelihood, Tokenised
 from audit.shapes import Bools, Floats, Ints
 from audit.types import (
@@ -129,6 +129,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
         descriptive=True,
         why_descriptive="it says how well the model does the task of the pairs, not how it behaves",
     ),
@@ -187,16 +188,9 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     return tuple(found)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, for this is a screen."""
-    del params
-    return frozenset()
-
-
-def later_rounds(params: Params, data: Dataset) -> LaterRounds:
-    """Return bounds on later rounds: there are none."""
-    del params, data
-    return LaterRounds()
+judgeable = judges(METRICS)
+"""None, for this is a screen."""
+later_rounds = asks_once
 
 
 # ---- the run -------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _fields, _probing, _rows, _stats
 from audit.checks._probing import Cell, CellStates, Sweep, boxes
-from audit.registry import Example, LaterRounds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import CannotAnswer, CheckRun, Request, Scores, Span, StateAnswer, States, TextLikelihood
 from audit.shapes import Bools, Floats
 from audit.types import (
@@ -271,10 +271,8 @@ def _finite(cell: str) -> bool:
         return False
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: none, decodable is not used."""
-    del params
-    return frozenset()
+judgeable = judges(METRICS)
+"""None, decodable is not used."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:

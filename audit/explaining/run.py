@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import audit
-from audit import pipeline
+from audit import pipeline, recording
 from audit.errors import UserError, user_error
 from audit.explaining.asking import Found, explained
 from audit.explaining.cases import Case, Lost
@@ -134,7 +134,7 @@ class Making:
     root: Path
     created: str
     progress: Progress
-    self_test: str = pipeline.NOTHING_ASKED
+    self_test: str = recording.NOTHING_ASKED
 
     def each(self, cases: Sequence[Case | Lost]) -> Iterator[Explanation | Lost]:
         """Yield the explanation of every case, or why there is none, in the order given."""
@@ -195,7 +195,7 @@ class Making:
         return explanation(case, found, self.frame, self.policy, self._model(), self.created, self.loaded)
 
     def _model(self) -> ModelPart:
-        return pipeline.model_part(self.policy, self.loaded, self.self_test)
+        return recording.model_part(self.policy, self.loaded, self.self_test)
 
 
 def explanation(
@@ -226,7 +226,7 @@ def explanation(
             data_sha256=rows_digest(data.rows) if data else "",
         ),
         model=model,
-        environment=pipeline.environment(loaded),
+        environment=recording.environment(loaded),
         case=CasePart(
             id=case.id, kind=case.kind, source=case.source, text=case.text, sha256=case.sha256, fields=case.fields
         ),

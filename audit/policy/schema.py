@@ -192,6 +192,13 @@ class Header(Part):
     """A policy, with the parts that are read one by one left unread."""
 
     inspectoscope: FormatVersion = Field(description="Version of this format: 1.")
+    extends: Words | None = Field(
+        default=None,
+        description=(
+            "The policy that this one changes parts of: the name of a shipped one, or a .yaml file. What is not "
+            "written here is that policy's, except id, version, authors and waivers."
+        ),
+    )
     id: Slug = Field(description="Short name of the policy; it stays the same over its versions.")
     version: Words = Field(description="Version of the policy, such as 1.0.0.")
     title: Words = Field(description="Title of the report.")

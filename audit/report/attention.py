@@ -109,7 +109,7 @@ def _lines(criterion: CriterionView) -> tuple[Line | None, ...]:
 def _text(check: CheckView, criterion: CriterionView, line: Line | None) -> str:
     words = view.sentence(f"{check.part.title}: {view.VERDICT_WORDS[criterion.criterion.verdict]}")
     if line is not None:
-        told = f"{line.reading}; the policy accepts {line.bound}"
+        told = f"{line.reading}; the policy accepts {line.accepts}"
         return plain.line(f"{words} {view.sentence(told)}")
     told = "; ".join((*criterion.sentences, f"the policy accepts {criterion.accepted}"))
     return plain.line(f"{words} {view.sentence(criterion.criterion.reason)} {view.sentence(told)}")

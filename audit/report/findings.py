@@ -79,6 +79,17 @@ class Line:
         return view.bound(self.criterion.relation, self.hypothesis.bound, self.metric.unit, self.metric.worse)
 
     @property
+    def accepts(self) -> str:
+        """The bound as it follows the reading: said with its side where the reading names the other one.
+
+        "0.16 lower …; the policy accepts at most 0.03" would read as if 0.16 were held against 0.03.
+        """
+        one_sided = self.metric.worse is Worse.HIGHER and "{more}" in self.metric.reading
+        if not (one_sided and self.bound and self.measurement and self.measurement.value < (self.metric.null or 0.0)):
+            return self.bound
+        return f"{self.bound} higher"
+
+    @property
     def labels(self) -> tuple[str, str, str]:
         """Group, reference and stratum."""
         source = self.hypothesis or self.measurement
@@ -100,6 +111,26 @@ class Line:
         order = len(VERDICT_ORDER) if self.verdict is None else VERDICT_ORDER.index(self.verdict)
         companion = self.criterion is not None and self.criterion.metric != self.metric.name
         return order, companion, -self.beyond
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What the lines of a table are compared with: said once over the table, where most lines share it.
+
+    A reference that is a mean over many groups is long, and repeated in every line it fills pages.
+    """
+
+    usual: str
+    """Empty where no reference is that of most lines; then each line says its own."""
+    everywhere: bool
+    """Whether no line has another."""
+
+    @classmethod
+    def of(cls, lines: Sequence[Line]) -> Reference:
+        """Return the reference of most lines."""
+        counted = Counter(line.labels[1] for line in lines).most_common(1)
+        usual, number = counted[0] if counted else ("", 0)
+        return cls(usual=usual if 2 * number > len(lines) else "", everywhere=number == len(lines))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +181,9 @@ class CriterionView:
         return self.bounds[0][1]
 
     @property
-    def shared_reference(self) -> bool:
-        """Whether all lines are compared with the same reference, which then need not be repeated."""
-        return len({line.labels[1] for line in self.lines}) == 1
+    def reference(self) -> Reference:
+        """What its lines are compared with."""
+        return Reference.of(self.lines[:PRINTED_LINES])
 
     def number_with(self, verdict: Verdict) -> int:
         """Return how many of its hypotheses came out so."""
@@ -167,10 +198,9 @@ class MetricTable:
     lines: tuple[Line, ...]
 
     @property
-    def shared_reference(self) -> str:
-        """What every line is compared with, where that is the same; else each line says it."""
-        references = {line.labels[1] for line in self.lines}
-        return references.pop() if len(references) == 1 else ""
+    def reference(self) -> Reference:
+        """What its lines are compared with."""
+        return Reference.of(self.lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +247,9 @@ class CheckView:
         return tuple(table for table in tables if table.lines)
 
     @property
-    def shared_reference(self) -> str:
-        """What every printed line is compared with, where that is the same; else each line says it."""
-        references = {line.labels[1] for line in self.lines[:PRINTED_LINES]}
-        return references.pop() if len(references) == 1 else ""
+    def reference(self) -> Reference:
+        """What its printed lines are compared with."""
+        return Reference.of(self.lines[:PRINTED_LINES])
 
     @property
     def unprinted(self) -> int:
@@ -236,7 +265,7 @@ class CheckView:
     def headlines(self) -> tuple[str, ...]:
         """What a summary tells of the check, in sentences: how each criterion came out, else the first line."""
         decided = tuple(
-            f"{sentence}; the policy accepts {c.deciding.bound if len(c.sentences) == 1 else c.accepted}"
+            f"{sentence}; the policy accepts {c.deciding.accepts if len(c.sentences) == 1 else c.accepted}"
             for c in self.criteria
             if c.deciding
             for sentence in c.sentences

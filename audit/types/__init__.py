@@ -24,6 +24,7 @@ from audit.types.exhibits import (
     Curve,
     Exhibit,
     Forest,
+    Grid,
     Interval,
     Number,
     Sample,
@@ -56,6 +57,7 @@ from audit.types.measurements import (
 )
 from audit.types.parts import Part, PartKind
 from audit.types.policy import (
+    ExtendedPolicy,
     FileParam,
     Freeze,
     FromContents,
@@ -90,6 +92,7 @@ from audit.types.regulation import (
     SeenIn,
 )
 from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate, rows_digest
+from audit.types.runs import KnownRun
 from audit.types.spikes import CannotPlant, Plant, PlantedCase, Recipe
 from audit.types.trends import Trend, TrendLine, TrendPoint, TrendRun
 
@@ -124,6 +127,7 @@ __all__ = [
     "Exhibit",
     "Explaining",
     "ExplanationTemplate",
+    "ExtendedPolicy",
     "FactKind",
     "FileParam",
     "Finding",
@@ -132,6 +136,7 @@ __all__ = [
     "FromContents",
     "FromFile",
     "GivenFile",
+    "Grid",
     "Guards",
     "Hazard",
     "Hypothesis",
@@ -142,6 +147,7 @@ __all__ = [
     "JudgedCheck",
     "JudgedCriterion",
     "JudgedRequirement",
+    "KnownRun",
     "Law",
     "Loss",
     "MeasuredChange",

@@ -41,7 +41,7 @@ class GivenFile:
     """
 
     written: str
-    """As the policy writes its path: the key of its digest in ``Policy.files``."""
+    """As the policy names it: the key of its digest in ``Policy.files``."""
     shown: str
     """As messages name it."""
     body: bytes = field(repr=False)
@@ -157,6 +157,18 @@ class ReadFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtendedPolicy:
+    """A policy that another one extends, as it was read."""
+
+    name: str
+    """As ``Policy.files`` names it."""
+    sha256: str
+    """Of the file's bytes."""
+    source: str
+    """The file's text."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """Everything a policy file and its data files say."""
 
@@ -187,6 +199,8 @@ class Policy:
     """Laws and frameworks whose clauses the report holds against the results."""
     reaches: Mapping[str, Reach] = field(default_factory=dict)
     """Check type → what its result supports and does not show; only where a regulation is named."""
+    bases: tuple[ExtendedPolicy, ...] = ()
+    """What the policy extends, the nearest first; their digests are among ``files``."""
     provider: ProviderFacts | None = None
     """What the provider states of the system; None where no file of facts was given."""
     explain: Explaining | None = None

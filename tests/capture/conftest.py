@@ -41,7 +41,9 @@ _SMALL = {
 _OWN = {
     "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64},
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64, "n_inner": 64},
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
     "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2, "use_sliding_window": False},
     "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "use_sliding_window": False},
     "gemma": {"num_key_value_heads": 2, "head_dim": 8},

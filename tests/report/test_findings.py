@@ -4,7 +4,7 @@ import pytest
 
 from audit.record import Record
 from audit.report import findings
-from audit.types import Place, Verdict
+from audit.types import Place, Verdict, Worse
 
 
 def test_the_lines_of_a_check_come_worst_first(record: Record) -> None:
@@ -24,6 +24,19 @@ def test_the_line_that_decides_a_criterion_is_the_farthest_beyond_its_bound(reco
     assert criterion.deciding is not None
     assert criterion.deciding.reading.startswith("On the same sentences, comments naming 'transgender'")
     assert criterion.deciding.bound == "at most 0.05"
+
+
+@pytest.mark.parametrize(("value", "accepts"), [(0.16, "at most 0.05"), (-0.16, "at most 0.05 higher")])
+def test_a_value_on_the_harmless_side_is_not_read_as_held_against_the_bound(
+    record: Record, value: float, accepts: str
+) -> None:
+    line = findings.checks(record)[0].lines[0]
+    metric = replace(line.metric, worse=Worse.HIGHER, null=0.0, reading="{group} scores {amount} {more}")
+    assert line.measurement is not None
+
+    moved = replace(line, metric=metric, measurement=replace(line.measurement, value=value))
+
+    assert (moved.bound, moved.accepts) == ("at most 0.05", accepts)
 
 
 def test_a_criterion_that_is_met_is_decided_by_the_line_nearest_its_bound(record: Record) -> None:
@@ -115,3 +128,14 @@ def test_checks_of_one_type_share_a_method(record: Record) -> None:
 
     first, *_ = findings.by_method(views)
     assert [view.part.id for view in first] == ["swap-gap", "again"]
+
+
+def test_a_reference_that_most_lines_have_is_said_once(record: Record) -> None:
+    gaps = findings.checks(record)[0]
+    reference = gaps.lines[0].labels[1]
+    other = replace(gaps.lines[0], measurement=replace(gaps.lines[0].measurement, reference="men"), hypothesis=None)
+
+    assert gaps.reference == findings.Reference(usual=reference, everywhere=True)
+    assert findings.Reference.of((*gaps.lines[:3], other)) == findings.Reference(usual=reference, everywhere=False)
+    assert findings.Reference.of((gaps.lines[0], other)).usual == ""
+    assert findings.Reference.of(()) == findings.Reference(usual="", everywhere=True)

@@ -7,16 +7,28 @@ later batches fit at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from audit.capture import architecture, attribution, captum_methods, contrasts, divergence, generation, passes
+from audit.capture import (
+    architecture,
+    attribution,
+    captum_methods,
+    contrasts,
+    divergence,
+    generation,
+    passes,
+    patching,
+    planting,
+    randomisation,
+)
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
+from audit.capture.parts import PartMap, part_map
 from audit.capture.passes import Brought, Wanted
 from audit.capture.tokens import TokenIds, TokenRange, tokenised
 from audit.errors import user_error
@@ -141,6 +153,23 @@ class LocalExecutor:
 
     # ---- attribution ---------------------------------------------------------------------------
 
+    @contextmanager
+    def altered(self, request: Attributions) -> Iterator[None]:
+        """Hold the model as an attribution asks for it: with shuffled weights or a planted word, or as it is.
+
+        Raises
+        ------
+        CannotAnswer
+            When this model cannot be altered so.
+        """
+        with ExitStack() as stack:
+            if request.planted is not None:
+                with self._threads(SMALL_BLOCKS):
+                    stack.enter_context(planting.planted(self.loaded, request.contrast, request.planted))
+            if request.randomised:
+                stack.enter_context(randomisation.randomised(self.loaded, request.randomised, seed=RANDOM_SEED))
+            yield
+
     def attribute(
         self, request: Attributions, text: str, ids: TokenIds, seed: int
     ) -> tuple[TokenAttribution, int, int]:
@@ -210,6 +239,35 @@ class LocalExecutor:
                 ),
                 len(ids),
             )
+
+    # ---- parts ---------------------------------------------------------------------------------
+
+    @cached_property
+    def part_map(self) -> PartMap:
+        """Where the model's heads and neurons are; raises ``CannotAnswer`` where that is not known."""
+        return part_map(self.loaded)
+
+    def part_effects(self, pairs: Sequence[patching.Pair], *, both_ends: bool) -> patching.Effects:
+        """Estimate the effect of every part for a batch of pairs, in halves where it does not fit."""
+        try:
+            with self._threads(SMALL_BLOCKS):
+                return patching.part_effects(self.loaded, self.part_map, pairs, both_ends=both_ends)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, sum(len(p.text) for p in pairs), len(pairs))
+        middle = len(pairs) // 2
+        first, second = (self.part_effects(p, both_ends=both_ends) for p in (pairs[:middle], pairs[middle:]))
+        return first + second
+
+    def patch(self, rows: Sequence[patching.Row]) -> tuple[Floats, int]:
+        """Return the score of each pair with parts from its reference and the rows it cost, in halves where need be."""
+        try:
+            with self._threads(TINY_BLOCKS):
+                return patching.patched(self.loaded, self.part_map, rows)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, sum(len(row.pair.text) for row in rows), len(rows))
+        middle = len(rows) // 2
+        (a, rows_a), (b, rows_b) = self.patch(rows[:middle]), self.patch(rows[middle:])
+        return np.concatenate([a, b]), rows_a + rows_b
 
     @contextmanager
     def _threads(self, small: int) -> Iterator[None]:

@@ -273,11 +273,11 @@ def flag(e: Explanation, factor: NamedFactor) -> str:
         f"{counted(factor.values, 'other value', 'other values')}"
         + (f", {view.bare(factor.largest or 0.0, 'log-odds', 2)} at most." if factor.values > 1 else ".")
     ]
-    for group, size in list(factor.groups.items())[:1]:
-        near = outcome(e.outcome.decided if size > 0 else e.outcome.other)
+    for group, apart in list(factor.groups.items())[:1]:
+        near = outcome(e.outcome.decided if apart > 0 else e.outcome.other)
         parts.append(
             f"It tells {label(group.replace('_', ' '))} in these data: values of its own group keep the score "
-            f"{view.bare(abs(size), 'log-odds', 2)} log-odds nearer to {near} than values of other groups do."
+            f"{view.bare(abs(apart), 'log-odds', 2)} log-odds nearer to {near} than values of other groups do."
         )
     if factor.turned:
         parts.append(f"With {view.count(factor.turned)} of them the decision would have been otherwise.")

@@ -1,6 +1,7 @@
 # make demo   trains a biased credit model and its clean twin, audits both, writes build/demo/
 # make test   lints, types, contracts and tests
 # Both go through make setup, which installs everything into .venv.
+# make compat tests what touches models in .venv-compat, with the oldest transformers that is allowed
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
-.PHONY: setup pango demo test lint bench clean
+.PHONY: setup pango demo test lint bench compat clean
 
 setup: pango $(STAMP)
 
@@ -43,6 +44,16 @@ test: lint
 
 bench: setup
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file --quick || exit 1; done
+
+COMPAT := .venv-compat
+
+$(COMPAT)/.installed: pyproject.toml constraints-compat.txt
+	@test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT) || { echo "The venv module is missing. Run: sudo apt-get install -y python3-venv"; exit 1; }
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-compat.txt -e . pytest hypothesis
+	@touch $@
+
+compat: $(COMPAT)/.installed
+	$(COMPAT)/bin/python -m pytest -W 'ignore:`torch.jit:DeprecationWarning' tests/capture
 
 clean:
 	rm -rf build dist audit-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -55,7 +55,8 @@ class Contrast:
     """One number to explain: the output named ``toward`` minus the one named ``against``.
 
     For a classifier these are logits; an empty ``against`` stands for the log-sum-exp of all others
-    (two labels: simply the other one). For answers they are log-probabilities.
+    (two labels: simply the other one). For answers they are log-probabilities of the whole answer, however many
+    tokens it has; an empty ``against`` asks for the log-probability of ``toward`` by itself.
     """
 
     target: Target
@@ -225,7 +226,17 @@ class Vocabulary:
 Method: TypeAlias = Literal["integrated_gradients", "feature_ablation", "input_x_gradient", "shapley_sampling"]
 
 BaselineInput: TypeAlias = str
-"""``mask``, ``unk``, ``pad``, or ``token:<text>`` for an ordinary token of the vocabulary."""
+"""What stands in the place of a token that is taken out. Special tokens always stay.
+
+``mask``, ``unk``, ``pad``   the tokenizer's own tokens
+``token:<text>``             an ordinary token of the vocabulary
+``mean``                     the mean embedding of the vocabulary, special tokens left out
+``zero``                     an embedding of zeros; refused where the model's norms ignore scale
+``counterfactual``           the token in the same place of the other text that the request gives
+"""
+
+Group: TypeAlias = tuple[Span, ...]
+"""Stretches of a text that are taken out together."""
 
 
 ALL_WEIGHTS = -1
@@ -254,10 +265,20 @@ class Planted:
 
 @dataclass(frozen=True, kw_only=True)
 class Attributions:
-    """Attribution of a contrast to the tokens of each text.
+    """Attribution of a contrast to the tokens of each text, or to groups of them.
 
     Integrated gradients add steps, where the path turns, until the completeness delta at its true end is at
-    most ``tolerance`` times the score difference, or ``max_steps`` is reached.
+    most ``tolerance`` times the score difference, or ``max_steps`` is reached. ``input_x_gradient`` only
+    screens: it is cheap, and it saturates.
+
+    Feature ablation and Shapley sampling take groups out; the gradient methods attribute to tokens, and their
+    groups hold the sums. Tokens that belong to no group are never taken out.
+
+    Raises
+    ------
+    ValueError
+        When a field that goes with the texts is of another length, or the counterfactuals do not go with
+        the baseline input.
     """
 
     texts: tuple[str, ...]
@@ -270,6 +291,28 @@ class Attributions:
     """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
     stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
     planted: Planted | None = None
+    unit: Literal["token", "word"] = "token"
+    """What a group is where none are named: a token, or the tokens of a word."""
+    groups: tuple[tuple[Group, ...], ...] | None = None
+    """Per text, the groups by their characters; a token belongs to the group that its characters touch."""
+    counterfactuals: tuple[str, ...] | None = None
+    """Per text, the other text that the baseline input ``counterfactual`` stands for."""
+    permutations: int = 26
+    """Orders in which Shapley sampling takes groups out; every second is another one reversed."""
+
+    def __post_init__(self) -> None:
+        _check_baseline(self.texts, self.baseline_input, self.counterfactuals)
+        if self.groups is not None and len(self.groups) != len(self.texts):
+            raise ValueError(f"{len(self.groups)} sets of groups do not go with {len(self.texts)} texts")
+        if self.permutations < 4 or self.permutations % 2:
+            raise ValueError(f"{self.permutations} permutations: they come in pairs, and one pair has no scatter")
+
+
+def _check_baseline(texts: tuple[str, ...], baseline_input: str, counterfactuals: tuple[str, ...] | None) -> None:
+    if (baseline_input == "counterfactual") != (counterfactuals is not None):
+        raise ValueError("the baseline input 'counterfactual' and the field counterfactuals go together")
+    if counterfactuals is not None and len(counterfactuals) != len(texts):
+        raise ValueError(f"{len(counterfactuals)} counterfactuals do not go with {len(texts)} texts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +326,13 @@ class Ablations:
     positions: tuple[tuple[tuple[int, ...], ...], ...]
     contrast: Contrast
     baseline_input: BaselineInput = "mask"
+    counterfactuals: tuple[str, ...] | None = None
+    """As in ``Attributions``."""
+
+    def __post_init__(self) -> None:
+        _check_baseline(self.texts, self.baseline_input, self.counterfactuals)
+        if len(self.positions) != len(self.texts):
+            raise ValueError(f"{len(self.positions)} tuples of positions do not go with {len(self.texts)} texts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,11 +472,21 @@ class TokenAttribution:
 
     text: TokenisedText
     values: Floats
+    """Of a group that was taken out whole, its value in equal parts on its tokens."""
     score: float
     baseline_score: float
+    """With every token replaced that may be (every group, where groups were taken out)."""
     n_steps: int | None
     completeness_delta: float | None
     converged: bool
+    delta_floor: float = 0.0
+    """What rounding in the model's dtype alone can make of the completeness delta: less is no want of steps."""
+    groups: tuple[tuple[int, ...], ...] = ()
+    """Positions of each group's tokens; empty where every token is its own."""
+    group_values: Floats | None = None
+    """Signed attribution per group; None where every token is its own."""
+    standard_errors: Floats | None = None
+    """Per group (per token, where each is its own) of sampled values; 0 where all coalitions were run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -523,7 +583,7 @@ def as_tuple(requests: Request | tuple[Request, ...]) -> tuple[Request, ...]:
     return requests if isinstance(requests, tuple) else (requests,)
 
 
-PER_TEXT = frozenset({"texts", "positions", "spans", "references"})
+PER_TEXT = frozenset({"texts", "positions", "spans", "references", "groups", "counterfactuals"})
 """Fields that say what a request is asked of, not what is asked."""
 
 

@@ -11,6 +11,10 @@ folder is found (``INSPECTOSCOPE_SHARED``, else ``../shared``).
                           difference over the largest attribution, worst model (target: at most 1e-4)
 ``wall_equal_steps``      time of ours over Captum's best call at equal steps, both with a completeness delta:
                           median over interleaved pairs, then over models (target: at most 1.05)
+``llm_rows_over_captum``  rows through the model for integrated gradients of an answer of 8 tokens, over those of
+                          Captum's LLMGradientAttribution at equal steps and equal values (target: at most 0.25)
+``ablation_calls_over_captum``   calls of the model for taking every token of every prompt out, over those of
+                          Captum's LLMAttribution by its one right call, equal values (target: at most 0.1)
 ``rows_over_fixed_128``   rows (one forward and backward pass of one text) that halving intervals spends until
                           the error is within 2 % of the score difference, over 128 (target: at most 0.65)
 """
@@ -22,28 +26,29 @@ import csv
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import _answers
 import numpy as np
 import torch
 from _shared import conditions, finish, paired_ratio, seconds
 from captum.attr import LayerIntegratedGradients
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
-from audit.capture import contrasts
-from audit.capture.attribution import FLOOR, fixed_steps, integrated_gradients
+from audit.capture import attributing
+from audit.capture.attribution import FLOOR, epsilon_of, fixed_steps, integrated_gradients
 from audit.capture.attribution import Path as Attributed
-from audit.capture.contrasts import Logits2Score
-from audit.capture.executors.local import CPU_BUDGET
+from audit.capture.executors.local import LocalExecutor
 from audit.capture.model import LoadedModel, Switches, adopt, open_model
-from audit.capture.tokens import TokenIds, pad, token_ids, tokenised
+from audit.capture.points import Subject
+from audit.capture.tokens import pad, token_ids
 from audit.organisms import architectures, credit_grammar, tokenizer, training
 from audit.organisms.credit import CreditSpec
 from audit.organisms.organism import Shape
-from audit.requests import ClassLogits, Contrast
+from audit.requests import Attributions, ClassLogits, Contrast
 from audit.shapes import Floats
 
 FAMILIES: Mapping[str, Shape] = {
@@ -75,14 +80,16 @@ class Size:
     """Texts of the real model, whose rows cost a hundred times as much as those of the small ones."""
     steps: int
     pairs: int
+    prompts: int
+    """Prompts of the language models."""
 
     def timed_texts(self, of: int) -> int:
         """Return how many of a model's texts are timed."""
         return max(2, of // 4)
 
 
-QUICK = Size(blocks=2, training_steps=100, texts=12, real_texts=2, steps=32, pairs=3)
-FULL = Size(blocks=4, training_steps=150, texts=32, real_texts=6, steps=64, pairs=7)
+QUICK = Size(blocks=2, training_steps=100, texts=12, real_texts=2, steps=32, pairs=3, prompts=6)
+FULL = Size(blocks=4, training_steps=150, texts=32, real_texts=6, steps=64, pairs=7, prompts=16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +98,14 @@ class Case:
 
     name: str
     loaded: LoadedModel
-    score: Logits2Score
-    rows: tuple[TokenIds, ...]
-    baselines: tuple[TokenIds, ...]
+    subjects: tuple[Subject, ...]
+    executor: LocalExecutor
 
-    def first(self, count: int) -> tuple[tuple[TokenIds, ...], tuple[TokenIds, ...]]:
-        """Return the first texts and their baselines."""
-        return self.rows[:count], self.baselines[:count]
+    def score(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the contrast of a classifier's logits, as Captum is to explain it."""
+        term = self.subjects[0].explained[0].classes
+        assert term is not None
+        return logits[:, term.toward] - logits[:, term.against[0]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +187,21 @@ def credit_case(family: str, size: Size) -> tuple[Case, float]:
     cases = credit_grammar.draw(np.random.default_rng(99), spec.kind, 512, town_link=0.5)
     texts = spec.grammar.texts(cases)
     approve = credit_grammar.approval(spec.kind, spec.strength)[credit_grammar.table_index(cases)] > 0.5
-    rows = token_ids(loaded, texts)
-    score = contrasts.bind(loaded, contrast("approve", "deny"), texts[0], rows[texts[0]]).score
-    batch = pad(loaded, [rows[t] for t in texts])
-    with torch.inference_mode():
-        accuracy = float(((score(contrasts.logits(loaded, batch)) > 0).cpu().numpy() == approve).mean())
+    accuracy = right(loaded, texts, approve, contrast("approve", "deny"))
     if accuracy < LEAST_ACCURACY:
         raise SystemExit(f"{family} decides only {accuracy:.0%} of the texts as it was taught: nothing to measure")
     baseline = "mask" if loaded.tokenizer.mask_token_id is not None else "unk"
-    return make_case(family, loaded, score, texts[: size.texts], baseline), accuracy
+    return make_case(family, loaded, texts[: size.texts], contrast("approve", "deny"), baseline), accuracy
+
+
+def right(loaded: LoadedModel, texts: Sequence[str], expected: Sequence[bool], why: Contrast) -> float:
+    """Return the share of texts that a model decides as expected."""
+    ids = token_ids(loaded, list(dict.fromkeys(texts)))
+    batch = pad(loaded, [ids[text] for text in texts])
+    toward, against = loaded.labels.index(why.toward), loaded.labels.index(why.against)
+    with torch.inference_mode():
+        logits = loaded.model(input_ids=batch.ids, attention_mask=batch.mask).logits
+    return float(((logits[:, toward] > logits[:, against]).cpu().numpy() == np.asarray(expected)).mean())
 
 
 def toxicity_case(folder: Path, size: Size) -> tuple[Case, float]:
@@ -197,13 +211,9 @@ def toxicity_case(folder: Path, size: Size) -> tuple[Case, float]:
     with table.open(encoding="utf-8", newline="") as file:
         comments = {row["comment"]: row["toxic"].lower() in {"1", "true"} for row in csv.DictReader(file)}
     texts = [text for text in comments if 20 <= len(text) <= 60][: size.real_texts]
-    labels = loaded.labels
-    rows = token_ids(loaded, texts)
-    score = contrasts.bind(loaded, contrast(labels[1], labels[0]), texts[0], rows[texts[0]]).score
-    with torch.inference_mode():
-        scores = score(contrasts.logits(loaded, pad(loaded, [rows[t] for t in texts])))
-    accuracy = float(np.mean((scores > 0).cpu().numpy() == [comments[t] for t in texts]))
-    return make_case("minilm-toxicity", loaded, score, texts, "mask"), accuracy
+    why = contrast(loaded.labels[1], loaded.labels[0])
+    accuracy = right(loaded, texts, [comments[t] for t in texts], why)
+    return make_case("minilm-toxicity", loaded, texts, why, "mask"), accuracy
 
 
 def contrast(toward: str, against: str) -> Contrast:
@@ -211,11 +221,12 @@ def contrast(toward: str, against: str) -> Contrast:
     return Contrast(target=ClassLogits(), toward=toward, against=against)
 
 
-def make_case(name: str, loaded: LoadedModel, score: Logits2Score, texts: Sequence[str], baseline_input: str) -> Case:
+def make_case(name: str, loaded: LoadedModel, texts: Sequence[str], why: Contrast, baseline_input: str) -> Case:
     """Tokenise texts and make their baseline inputs."""
-    ids = token_ids(loaded, texts)
-    baselines = [contrasts.baseline_ids(loaded, ids[t], tokenised(loaded, t).special, baseline_input) for t in texts]
-    return Case(name=name, loaded=loaded, score=score, rows=tuple(ids[t] for t in texts), baselines=tuple(baselines))
+    ids, executor = token_ids(loaded, texts), LocalExecutor(loaded)
+    request = Attributions(texts=tuple(texts), contrast=why, baseline_input=baseline_input)
+    subjects = tuple(attributing.subject_of(executor.traits, request, t, ids[t], None)[0] for t in texts)
+    return Case(name=name, loaded=loaded, subjects=subjects, executor=executor)
 
 
 # ---- Captum --------------------------------------------------------------------------------------
@@ -262,14 +273,15 @@ def with_captum(
 
 def batched(case: Case, count: int, call: Call) -> list[tuple[Any, Any, Any]]:
     """Pad the first texts into Captum's batches, sorted by length; not part of its time."""
-    order = sorted(range(count), key=lambda i: len(case.rows[i]))
+    order = sorted(range(count), key=lambda i: len(case.subjects[i].ids))
     out = []
     for at in range(0, count, call.texts):
         part = order[at : at + call.texts]
-        batch = pad(case.loaded, [case.rows[i] for i in part])
+        batch = pad(case.loaded, [case.subjects[i].ids for i in part])
         baseline = batch.ids.clone()
         for row, i in enumerate(part):
-            baseline[row, : len(case.baselines[i])] = torch.from_numpy(case.baselines[i].astype(np.int64))
+            replaced = case.subjects[i].baseline.ids
+            baseline[row, : len(replaced)] = torch.from_numpy(replaced.astype(np.int64))
         out.append((batch.ids, batch.mask, baseline))
     return out
 
@@ -278,21 +290,24 @@ def rel_diff(case: Case, n_steps: int) -> float:
     """Return the largest difference from Captum over the largest attribution, one text at a time."""
     alone = Call(texts=1, internal=None)
     worst = 0.0
-    for ids, baseline in zip(case.rows, case.baselines, strict=True):
-        single = Case(name="", loaded=case.loaded, score=case.score, rows=(ids,), baselines=(baseline,))
+    for subject in case.subjects:
+        single = replace(case, subjects=(subject,))
         ((theirs, _),) = with_captum(single, batched(single, 1, alone), alone, n_steps)
-        (ours,) = fixed_steps(case.loaded, case.score, [ids], [baseline], n_steps=n_steps, budget=CPU_BUDGET)
+        (ours,) = fixed_steps(case.executor.stream(), [subject], n_steps=n_steps)
         worst = max(worst, float(np.abs(ours.values - theirs[0]).max() / np.abs(theirs).max()))
     return worst
 
 
 def wall(case: Case, size: Size) -> tuple[float, Call]:
     """Return the time of ours over Captum's at equal steps, and the call of Captum's that was quickest."""
-    count = size.timed_texts(len(case.rows))
-    rows, baselines = case.first(count)
+    count = size.timed_texts(len(case.subjects))
+    subjects = case.subjects[:count]
     ways = {call: partial(with_captum, case, batched(case, count, call), call, size.steps) for call in CALLS}
     quickest = min(ways, key=lambda call: min(seconds(ways[call]) for _ in range(2)))
-    ours = partial(fixed_steps, case.loaded, case.score, rows, baselines, n_steps=size.steps, budget=CPU_BUDGET)
+
+    def ours() -> object:
+        return fixed_steps(case.executor.stream(), subjects, n_steps=size.steps)
+
     ours()
     return paired_ratio(ours, ways[quickest], pairs=size.pairs), quickest
 
@@ -302,12 +317,13 @@ def wall(case: Case, size: Size) -> tuple[float, Call]:
 
 def adaptive(case: Case) -> list[Attributed]:
     """Attribute every text, halving intervals until the error is within the tolerance."""
-    return [
-        integrated_gradients(
-            case.loaded, case.score, ids, baseline, tolerance=TOLERANCE, max_steps=512, budget=CPU_BUDGET
-        )
-        for ids, baseline in zip(case.rows, case.baselines, strict=True)
-    ]
+    return integrated_gradients(
+        case.executor.stream(),
+        case.subjects,
+        tolerance=TOLERANCE,
+        max_steps=512,
+        epsilon=epsilon_of(case.loaded.dtype),
+    )
 
 
 def reached(path: Attributed) -> bool:
@@ -325,7 +341,7 @@ def median_error(paths: Sequence[Attributed], exact: Sequence[Attributed]) -> fl
 
 def measure(case: Case, accuracy: float, size: Size) -> Line:
     """Measure everything on one model."""
-    fixed = partial(fixed_steps, case.loaded, case.score, case.rows, case.baselines, budget=CPU_BUDGET)
+    fixed = partial(fixed_steps, case.executor.stream(), case.subjects)
     ratio, call = wall(case, size)
     halved, at_128, exact = adaptive(case), fixed(n_steps=FIXED), fixed(n_steps=REFERENCE)
     return Line(
@@ -388,10 +404,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for make in cases:
         lines.append(measure(*make(), size))
         show(lines[-1])
-    summarise(lines, options)
+    summarise(lines, answers(size), options)
 
 
-def summarise(lines: Sequence[Line], options: argparse.Namespace) -> None:
+def answers(size: Size) -> list[_answers.Line]:
+    """Measure attribution of whole answers on every language model."""
+    found = []
+    for shape in _answers.SHAPES:
+        case = _answers.make_case(shape, texts=size.prompts, steps=2 * size.training_steps, blocks=size.blocks)
+        found.append(_answers.measure(case, size.steps, size.pairs))
+        _answers.show(found[-1], len(case.texts), size.steps)
+    return found
+
+
+def summarise(lines: Sequence[Line], written: Sequence[_answers.Line], options: argparse.Namespace) -> None:
     """Print what the columns mean, the conditions and the figures over all models."""
     rows = np.concatenate([line.rows for line in lines])
     walls = [line.wall for line in lines]
@@ -408,6 +434,11 @@ def summarise(lines: Sequence[Line], options: argparse.Namespace) -> None:
             "max_rel_diff_captum": max(line.rel_diff for line in lines),
             "wall_equal_steps": round(statistics.median(walls), 3),
             "wall_equal_steps_worst": round(max(walls), 3),
+            "llm_rows_over_captum": round(max(line.llm_rows for line in written), 3),
+            "ablation_calls_over_captum": round(max(line.ablation_calls for line in written), 4),
+            "llm_wall_over_captum": round(statistics.median(line.wall for line in written), 3),
+            "ablation_wall_over_captum": round(statistics.median(line.wall_ablation for line in written), 3),
+            "inseq": "; ".join(dict.fromkeys(line.inseq for line in written)),
             "rows_over_fixed_128": round(float(rows.mean()) / FIXED, 3),
             "unconverged": sum(line.unconverged for line in lines),
             "within_2_percent": round(sum(line.within for line in lines) / len(rows), 3),

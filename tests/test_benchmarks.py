@@ -33,7 +33,7 @@ def test_attribution_beside_captum(
     benchmark: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attribution = benchmark("attribution")
-    size = attribution.Size(blocks=2, training_steps=100, texts=3, real_texts=0, steps=8, pairs=1)
+    size = attribution.Size(blocks=2, training_steps=100, texts=3, real_texts=0, steps=8, pairs=1, prompts=4)
     monkeypatch.setattr(attribution, "QUICK", size)
     monkeypatch.setattr(attribution, "FAMILIES", {"roberta": "bert"})
     monkeypatch.setattr(attribution, "shared_folder", lambda: None)
@@ -45,11 +45,13 @@ def test_attribution_beside_captum(
     assert 17 / 128 <= summary["rows_over_fixed_128"] <= 512 / 128
     assert summary["wall_equal_steps"] > 0
     assert summary["texts"] == 3
+    assert 0 < summary["llm_rows_over_captum"] <= 0.25
+    assert 0 < summary["ablation_calls_over_captum"] <= 0.1
 
 
 def test_a_model_that_did_not_learn_is_not_measured(benchmark: Callable[[str], ModuleType]) -> None:
     attribution = benchmark("attribution")
-    size = attribution.Size(blocks=2, training_steps=1, texts=2, real_texts=0, steps=8, pairs=1)
+    size = attribution.Size(blocks=2, training_steps=1, texts=2, real_texts=0, steps=8, pairs=1, prompts=4)
 
     with pytest.raises(SystemExit, match=r"bert decides only \d\d% of the texts as it was taught"):
         attribution.credit_case("bert", size)

@@ -8,10 +8,18 @@ from functools import singledispatchmethod
 
 import numpy as np
 
-from audit.capture import directions, generation, vocabulary
+from audit.capture import attributing, directions, generation, vocabulary
 from audit.capture.evidence import unpacked, unpacked_effects
 from audit.capture.executors.local import LocalExecutor
-from audit.capture.merging import ablation_key, layers_of, spanned_key, spans_of, states_key, target_key
+from audit.capture.merging import (
+    ablation_keys,
+    attribution_keys,
+    layers_of,
+    spanned_key,
+    spans_of,
+    states_key,
+    target_key,
+)
 from audit.capture.store import Store, key_of, request_key
 from audit.capture.tokens import TokenIds, token_ids, token_range, tokenised
 from audit.capture.work import PerUnit, refuse, units_of, works
@@ -178,23 +186,25 @@ class Answering:
 
     @answer.register
     def _(self, request: Attributions) -> tuple[TokenAttribution, ...]:
-        found = self.store.values(request_key(jsonable(request)), [key_of(t) for t in request.texts])
-        for text in request.texts:
-            if key_of(text) not in found:
+        keys = attribution_keys(request)
+        found = self.store.values(request_key(jsonable(request)), keys)
+        for asked, key in zip(attributing.asked_of(request), keys, strict=True):
+            if key not in found:
                 # It was refused while measuring: ask once more for the reason.
-                self.tokenise([text])
+                self.tokenise([asked.text])
                 with self.executor.altered(request):
-                    self.executor.attribute(request, text, self.ids[text], seed=0)
-        return tuple(unpacked(tokenised(self.executor.loaded, t), found[key_of(t)]) for t in request.texts)
+                    self.executor.attribute(request, [asked], self.ids, seeds=[0])
+        texts = (tokenised(self.executor.loaded, text) for text in request.texts)
+        return tuple(unpacked(text, found[key]) for text, key in zip(texts, keys, strict=True))
 
     @answer.register
     def _(self, request: Ablations) -> tuple[Floats, ...]:
-        keys = [ablation_key(t, p) for t, p in zip(request.texts, request.positions, strict=True)]
+        keys = ablation_keys(request)
         found = self.store.values(request_key(jsonable(request)), keys)
-        for text, positions, key in zip(request.texts, request.positions, keys, strict=True):
+        for asked, key in zip(attributing.ablations_of(request), keys, strict=True):
             if key not in found:
-                self.tokenise([text])
-                self.executor.ablate(request.contrast, request.baseline_input, text, self.ids[text], positions)
+                self.tokenise([asked.text])
+                self.executor.ablate(request, [asked], self.ids)
         return tuple(found[key] for key in keys)
 
 
@@ -202,12 +212,23 @@ class Answering:
 
 
 def packed(answer: TokenAttribution) -> Floats:
-    """Return an attribution as one vector: five numbers, then one per token; NaN stands for None."""
+    """Return an attribution as one vector; NaN stands for None.
+
+    Seven numbers, one per token, the group of each token (-1 for none), then values and errors of the groups. What
+    is no group of its own has an error per token.
+    """
+    tokens = len(answer.values)
+    member = np.full(tokens, -1.0)
+    for number, group in enumerate(answer.groups):
+        member[list(group)] = number
     head = [
         answer.score,
         answer.baseline_score,
         np.nan if answer.n_steps is None else answer.n_steps,
         np.nan if answer.completeness_delta is None else answer.completeness_delta,
         float(answer.converged),
+        answer.delta_floor,
+        np.nan if answer.group_values is None else len(answer.groups),
     ]
-    return np.concatenate([head, answer.values])
+    more = [some for some in (answer.group_values, answer.standard_errors) if some is not None]
+    return np.concatenate([head, answer.values, member, *more])

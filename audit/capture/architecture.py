@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-_SCALE_INVARIANT = ("rmsnorm", "t5layernorm")
-"""Norms for which a scaled-down embedding is no weaker input (gradients along a path from zero explode)."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -27,8 +24,6 @@ class Parts:
     """The model without its head: what states need."""
     head: nn.Module | None
     """The output projection of a causal model."""
-    scale_invariant: bool
-    """Whether the blocks normalise away the scale of their input."""
 
 
 class UnknownArchitecture(ValueError):  # noqa: N818 - named as its reader sees it
@@ -50,7 +45,6 @@ def parts(model: PreTrainedModel) -> Parts:
         blocks=_blocks(trunk, depth),
         trunk=trunk,
         head=model.get_output_embeddings(),
-        scale_invariant=any(type(m).__name__.lower().endswith(_SCALE_INVARIANT) for m in trunk.modules()),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from audit.capture.leaves import Kind, StatesLeaf, digest_of
-from audit.capture.merging import ablation_key, spanned_key, spans_of, states_key, target_key
+from audit.capture.merging import ablation_keys, attribution_keys, spanned_key, spans_of, states_key, target_key
 from audit.capture.store import Store
 from audit.capture.stored import Small, StoredAnswers, key_of, request_key
 from audit.capture.work import PerUnit, units_of
@@ -261,11 +261,10 @@ class Reader:
             case Patched():
                 return np.array(self._units(request)).reshape(len(request.texts), len(request.sets))
             case Attributions():
-                vectors = self._numbers(request_key(jsonable(request)), [key_of(t) for t in request.texts])
+                vectors = self._numbers(request_key(jsonable(request)), attribution_keys(request))
                 return tuple(map(unpacked, self._tokens(request.texts), vectors))
             case Ablations():
-                pairs = zip(request.texts, request.positions, strict=True)
-                return tuple(self._numbers(request_key(jsonable(request)), [ablation_key(*pair) for pair in pairs]))
+                return tuple(self._numbers(request_key(jsonable(request)), ablation_keys(request)))
         assert_never(request)
 
     def _scores(self, request: Scores) -> ScoreAnswer:
@@ -324,15 +323,21 @@ class Reader:
 
 def unpacked(text: TokenisedText, vector: Floats) -> TokenAttribution:
     """Return an attribution from the vector that ``answering.packed`` makes of it."""
-    score, baseline, steps, delta, converged = vector[:5].tolist()
+    score, baseline, steps, delta, converged, floor, grouped = vector[:7].tolist()
+    tokens, count = len(text.ids), 0 if np.isnan(grouped) else int(grouped)
+    values, member, groups, errors = np.split(vector[7:], np.cumsum([tokens, tokens, count]))
     return TokenAttribution(
         text=text,
-        values=vector[5:],
+        values=values,
         score=score,
         baseline_score=baseline,
         n_steps=None if np.isnan(steps) else int(steps),
         completeness_delta=None if np.isnan(delta) else delta,
         converged=bool(converged),
+        delta_floor=floor,
+        groups=tuple(tuple(np.flatnonzero(member == number).tolist()) for number in range(count)),
+        group_values=None if np.isnan(grouped) else groups,
+        standard_errors=errors if len(errors) else None,
     )
 
 

@@ -11,8 +11,11 @@ from audit.capture.executors.local import RANDOM_SEED
 from audit.capture.passes import WHOLE, Pooling, Wanted
 from audit.capture.store import Store, key_of, request_key
 from audit.requests import (
+    Ablations,
     Answers,
+    Attributions,
     ClassLogits,
+    Group,
     Pool,
     Request,
     Scores,
@@ -135,6 +138,27 @@ def states_key(pool: Pool, weights: str) -> bytes:
     )
 
 
-def ablation_key(text: str, positions: Sequence[Sequence[int]]) -> bytes:
+def ablation_key(text: str, positions: Sequence[Sequence[int]], counterfactual: str | None = None) -> bytes:
     """Return the key of a text with sets of its tokens replaced."""
-    return key_of(text, json.dumps([list(p) for p in positions]))
+    sets = json.dumps([list(p) for p in positions])
+    return key_of(text, sets) if counterfactual is None else key_of(text, sets, counterfactual)
+
+
+def attribution_key(text: str, groups: Sequence[Group] | None, counterfactual: str | None) -> bytes:
+    """Return the key of a text that is attributed, with its groups and its counterfactual where it has any."""
+    if groups is None and counterfactual is None:
+        return key_of(text)
+    return key_of(text, json.dumps([groups, counterfactual]))
+
+
+def attribution_keys(request: Attributions) -> list[bytes]:
+    """Return the keys of a request's texts."""
+    groups = request.groups or (None,) * len(request.texts)
+    others = request.counterfactuals or (None,) * len(request.texts)
+    return [attribution_key(*each) for each in zip(request.texts, groups, others, strict=True)]
+
+
+def ablation_keys(request: Ablations) -> list[bytes]:
+    """Return the keys of a request's texts."""
+    others = request.counterfactuals or (None,) * len(request.texts)
+    return [ablation_key(*each) for each in zip(request.texts, request.positions, others, strict=True)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from audit.capture.contrasts import Logits2Score, bind, logits
+from audit.capture.contrasts import Reading, bind, read
 from audit.capture.model import LoadedModel
 from audit.capture.tokens import Padded, TokenIds
 from audit.requests import CannotAnswer, Contrast
@@ -21,7 +21,7 @@ class Pair:
 
     text: TokenIds
     reference: TokenIds
-    score: Logits2Score
+    reading: Reading
 
 
 def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, reference: TokenIds) -> Pair:
@@ -30,21 +30,25 @@ def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, refe
     Raises
     ------
     CannotAnswer
-        When they have different numbers of tokens, or the model has no such output.
+        When they have different numbers of tokens, the model has no such output, or the contrast is not read off
+        the text's own tokens: behind an answer of several tokens states differ at places that no text has.
     """
     if len(ids) != len(reference):
         raise CannotAnswer(
             f"a text of {len(ids)} tokens and a reference of {len(reference)} do not align, "
             "and states are compared position by position"
         )
-    return Pair(text=ids, reference=reference, score=bind(loaded, contrast, text, ids).score)
+    readings = bind(loaded, contrast, text, ids)
+    if len(readings) != 1 or len(readings[0].ids) != len(ids):
+        raise CannotAnswer(
+            f"the answers {contrast.toward!r} and {contrast.against!r} do not part at their first and only token, "
+            "and parts are compared on the tokens of the text alone"
+        )
+    return Pair(text=ids, reference=reference, reading=readings[0])
 
 
 def scores(
     loaded: LoadedModel, batch: Padded, pairs: Sequence[Pair], embeddings: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Run a batch of one row per pair, its text or its reference; return the contrast of each, (rows,)."""
-    import torch
-
-    found = logits(loaded, batch, embeddings)
-    return torch.stack([one.score(found[i : i + 1])[0] for i, one in enumerate(pairs)])
+    return read(loaded, batch, [one.reading for one in pairs], embeddings)[0]

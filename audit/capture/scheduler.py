@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from audit.capture import attributing
 from audit.capture.answering import Answering, packed
+from audit.capture.attributing import Asked, AskedAblation
 from audit.capture.cost import Cost
 from audit.capture.evidence import Evidence
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.merging import (
     Merged,
-    ablation_key,
+    ablation_keys,
+    attribution_keys,
     merge,
     plain,
     pooled_key,
@@ -30,6 +34,7 @@ from audit.capture.merging import (
     weights_of,
 )
 from audit.capture.passes import WHOLE, Brought, Wanted
+from audit.capture.points import Stream
 from audit.capture.self_test import self_test
 from audit.capture.store import StateBatch, Store, key_of, request_key
 from audit.capture.tokens import TokenIds, answer_ids, plan_batches, token_range
@@ -61,6 +66,7 @@ from audit.types import Finding, NotAssessed
 
 Outcome = Finding | NotAssessed
 Access = Literal["outputs", "activations", "gradients"]
+AskedOf = TypeVar("AskedOf", Asked, AskedAblation)
 GRADIENT_METHODS = frozenset({"integrated_gradients", "input_x_gradient"})
 
 
@@ -284,56 +290,69 @@ class Scheduler:
     def _attribute(self, request: Attributions) -> None:
         key = request_key(jsonable(request))
         self._answering.tokenise(request.texts)
-        stored = self.store.stored(key, map(key_of, request.texts))
-        missing = [t for t in dict.fromkeys(request.texts) if key_of(t) not in stored]
-        if not missing:
+        asked = dict(zip(attribution_keys(request), attributing.asked_of(request), strict=True))
+        stored = self.store.stored(key, asked)
+        rows = attributing.first_rows(request)
+        jobs = self._windows(asked, stored, lambda one: rows * len(self._ids[one.text]))
+        if not jobs:
             return
         try:
             with self.executor.altered(request):
-                self._attribute_texts(request, key, missing)
+                self._attribute_windows(request, key, asked, jobs)
         except CannotAnswer:
             return  # said again, with its reason, when the answer is put together
 
-    def _attribute_texts(self, request: Attributions, key: bytes, texts: Sequence[str]) -> None:
+    def _attribute_windows(
+        self, request: Attributions, key: bytes, asked: Mapping[bytes, Asked], jobs: Sequence[Sequence[bytes]]
+    ) -> None:
         altered = " with a planted word" if request.planted else " under shuffled weights" if request.randomised else ""
         title = f"{request.method.replace('_', ' ')} from {request.baseline_input}{altered}"
-        with self.progress.task(title, len(texts), "texts") as task, self.cost.stage("attribution"):
-            for text in texts:
-                answer, rows, tokens = self.executor.attribute(
-                    request, text, self._ids[text], seed=int.from_bytes(key_of(text)[:4], "big")
-                )
-                # One text at a time: a kill loses at most the text that was being attributed.
-                self.store.put([(key, key_of(text), packed(answer))])
-                backward = rows if request.method in GRADIENT_METHODS else 0
-                self.cost.attribution_texts += 1
-                self.cost.attribution_rows += rows
-                self.cost.rows_forward += rows
-                self.cost.tokens_forward += tokens
-                self.cost.attribution_tokens += tokens
-                self.cost.rows_backward += backward
-                self.cost.tokens_backward += tokens if backward else 0
-                task.advance()
+        with (
+            self.progress.task(title, sum(map(len, jobs)), "texts") as task,
+            self.cost.stage("attribution"),
+        ):
+            for keys in jobs:
+                seeds = [int.from_bytes(k[:4], "big") for k in keys]
+                answers, stream = self.executor.attribute(request, [asked[k] for k in keys], self._ids, seeds)
+                self.store.put([(key, k, packed(answer)) for k, answer in zip(keys, answers, strict=True)])
+                self.cost.attribution_texts += len(keys)
+                self._count_stream(stream)
+                task.advance(len(keys))
 
     def _ablate(self, request: Ablations) -> None:
         key = request_key(jsonable(request))
         self._answering.tokenise(request.texts)
-        pairs = list(zip(request.texts, request.positions, strict=True))
-        stored = self.store.stored(key, (ablation_key(*pair) for pair in pairs))
-        missing = [pair for pair in pairs if ablation_key(*pair) not in stored]
-        with self.progress.task("taking tokens out", len(missing), "texts") as task, self.cost.stage("attribution"):
-            for text, positions in missing:
+        asked = dict(zip(ablation_keys(request), attributing.ablations_of(request), strict=True))
+        stored = self.store.stored(key, asked)
+        jobs = self._windows(asked, stored, lambda one: len(one.positions) * len(self._ids[one.text]))
+        with (
+            self.progress.task("taking tokens out", sum(map(len, jobs)), "texts") as task,
+            self.cost.stage("attribution"),
+        ):
+            for keys in jobs:
                 try:
-                    values, rows = self.executor.ablate(
-                        request.contrast, request.baseline_input, text, self._ids[text], positions
-                    )
+                    values, stream = self.executor.ablate(request, [asked[k] for k in keys], self._ids)
                 except CannotAnswer:
                     return
-                self.store.put([(key, ablation_key(text, positions), values)])
-                self.cost.attribution_rows += rows
-                self.cost.rows_forward += rows
-                self.cost.tokens_forward += rows * len(self._ids[text])
-                self.cost.attribution_tokens += rows * len(self._ids[text])
-                task.advance()
+                self.store.put([(key, k, value) for k, value in zip(keys, values, strict=True)])
+                self._count_stream(stream)
+                task.advance(len(keys))
+
+    def _windows(
+        self, asked: Mapping[bytes, AskedOf], stored: AbstractSet[bytes], tokens: Callable[[AskedOf], int]
+    ) -> list[list[bytes]]:
+        """Cut what is asked into windows, shortest texts first, and leave out what is stored of each."""
+        order = sorted(asked, key=lambda k: (len(self._ids[asked[k].text]), k))
+        planned = attributing.windows(order, lambda k: tokens(asked[k]), self.executor.planned_budget)
+        return [missing for window in planned if (missing := [k for k in window if k not in stored])]
+
+    def _count_stream(self, stream: Stream) -> None:
+        self.cost.attribution_rows += stream.rows
+        self.cost.attribution_tokens += stream.tokens
+        self.cost.rows_forward += stream.rows
+        self.cost.tokens_forward += stream.tokens
+        self.cost.rows_backward += stream.rows_backward
+        self.cost.tokens_backward += stream.tokens_backward
 
 
 # ---- keys and packing ----------------------------------------------------------------------------

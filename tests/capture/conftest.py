@@ -16,8 +16,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from audit.capture import attributing
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.model import LoadedModel, adopt
+from audit.capture.points import Stream, Subject, run_rows
+from audit.capture.tokens import token_ids
+from audit.capture.traits import Traits
+from audit.requests import Answers, Attributions, ClassLogits, Contrast
 
 WORDS = ["the", "applicant", "maria", "john", "has", "a", "high", "low", "income", "and", "debt", "approve", "deny",
          "for", "sure", "not", "in", "spring", "she", "he", "."]  # fmt: skip
@@ -43,14 +48,23 @@ _OWN = {
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64, "n_inner": 64},
     "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
     "llama": {"num_key_value_heads": 2},
-    "mistral": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2, "use_sliding_window": False},
     "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "use_sliding_window": False},
     "gemma": {"num_key_value_heads": 2, "head_dim": 8},
     "gemma2": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": None},
+    # Groups share their weights; with one group to a block each is a block of its own.
+    "albert": {"embedding_size": 16, "num_hidden_groups": 3},
+    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},
+    "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 8, "cls_token_id": 0, "sep_token_id": 2},
 }
-CLASSIFIERS = ["bert", "roberta", "distilbert", "gpt2", "llama", "qwen2", "qwen3", "gemma"]
-CAUSAL = ["gpt2", "llama", "qwen2", "qwen3", "gemma"]
+ENCODERS = frozenset(
+    {
+        *("bert", "roberta", "xlm-roberta", "mpnet", "distilbert", "albert"),
+        *("deberta", "deberta-v2", "modernbert"),
+    }
+)
 
 
 def make_tokenizer(*, encoder: bool) -> PreTrainedTokenizerFast:
@@ -84,9 +98,7 @@ def tiny(family: str, task: str) -> LoadedModel:
         for name, parameter in model.named_parameters():
             if parameter.ndim == 2:
                 parameter.mul_(6.0 if "embed" not in name else 2.0)
-    return adopt(
-        model, make_tokenizer(encoder=family in {"bert", "roberta", "distilbert"}), task, name=f"tiny {family}"
-    )
+    return adopt(model, make_tokenizer(encoder=family in ENCODERS), task, name=f"tiny {family}")
 
 
 @pytest.fixture
@@ -121,3 +133,34 @@ TEXTS = (
 @pytest.fixture
 def texts() -> tuple[str, ...]:
     return TEXTS
+
+
+# ---- attribution ---------------------------------------------------------------------------------
+
+CLASSES = Contrast(target=ClassLogits(), toward="approve", against="deny")
+ANSWERS = Contrast(target=Answers(texts=(" approve", " deny")), toward=" approve", against=" deny")
+
+
+def subject_of(
+    loaded: LoadedModel, text: str, contrast: Contrast | None = None, baseline: str = "token:the"
+) -> Subject:
+    """A text bound to a contrast (its decision by default) and a baseline input."""
+    decision = CLASSES if loaded.task == "sequence-classification" else ANSWERS
+    request = Attributions(texts=(text,), contrast=contrast or decision, baseline_input=baseline)
+    ids = token_ids(loaded, [text])[text]
+    return attributing.subject_of(Traits(loaded), request, text, ids, None)[0]
+
+
+def stream_of(loaded: LoadedModel, budget: int = 4096) -> Stream:
+    """A stream through a model."""
+    return Stream(lambda rows, slopes: run_rows(loaded, rows, slopes), budget=budget)
+
+
+@pytest.fixture
+def bound() -> Callable[..., Subject]:
+    return subject_of
+
+
+@pytest.fixture
+def stream() -> Callable[..., Stream]:
+    return stream_of

@@ -6,39 +6,40 @@ later batches fit at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.capture import (
     architecture,
-    attribution,
-    captum_methods,
-    contrasts,
+    attributing,
     divergence,
     generation,
     passes,
     patching,
     planting,
+    points,
     randomisation,
 )
+from audit.capture.attributing import Asked, AskedAblation
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair
 from audit.capture.parts import PartMap, part_map
 from audit.capture.passes import Brought, Wanted
-from audit.capture.tokens import TokenIds, TokenRange, tokenised
+from audit.capture.points import Row, Stream, Value
+from audit.capture.tokens import TokenIds, TokenRange
+from audit.capture.traits import Traits
 from audit.errors import user_error
-from audit.requests import Attributions, CannotAnswer, Contrast, TokenAttribution
+from audit.requests import Ablations, Attributions, CannotAnswer, TokenAttribution
 from audit.shapes import Floats
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-T = TypeVar("T")
 
 CPU_BUDGET = 4096
 CUDA_BUDGET = 65536
@@ -153,6 +154,33 @@ class LocalExecutor:
 
     # ---- attribution ---------------------------------------------------------------------------
 
+    @cached_property
+    def traits(self) -> Traits:
+        """What the model does that its configuration does not say."""
+        return Traits(self.loaded)
+
+    def stream(self) -> Stream:
+        """Return a stream of points through this model, which counts what it costs."""
+        vocabulary = int(self.loaded.model.config.get_text_config().vocab_size)
+        causal = self.loaded.task == "causal-lm"
+
+        def most_rows(terms: int) -> int:
+            return max(1, LARGEST_LOGITS // (vocabulary * terms)) if causal else 512
+
+        return Stream(self._points, budget=self.planned_budget, most_rows=most_rows)
+
+    def _points(self, rows: Sequence[Row], slopes: bool) -> list[Value]:
+        """Run one batch of points, in halves where it does not fit."""
+        longest = max(len(row.reading.ids) for row in rows)
+        if len(rows) == 1 or len(rows) * longest <= self.budget:
+            try:
+                with self._threads(SMALL_BLOCKS):
+                    return points.run_rows(self.loaded, rows, slopes)
+            except (RuntimeError, MemoryError) as error:
+                self._shrink(error, len(rows) * longest, len(rows))
+        middle = len(rows) // 2
+        return [*self._points(rows[:middle], slopes), *self._points(rows[middle:], slopes)]
+
     @contextmanager
     def altered(self, request: Attributions) -> Iterator[None]:
         """Hold the model as an attribution asks for it: with shuffled weights or a planted word, or as it is.
@@ -168,77 +196,46 @@ class LocalExecutor:
                     stack.enter_context(planting.planted(self.loaded, request.contrast, request.planted))
             if request.randomised:
                 stack.enter_context(randomisation.randomised(self.loaded, request.randomised, seed=RANDOM_SEED))
-            yield
+            if request.planted is None and not request.randomised:
+                yield
+                return
+            # What was measured on the model as it is does not hold for the altered one, nor the other way round.
+            self.__dict__.pop("traits", None)
+            try:
+                yield
+            finally:
+                self.__dict__.pop("traits", None)
 
     def attribute(
-        self, request: Attributions, text: str, ids: TokenIds, seed: int
-    ) -> tuple[TokenAttribution, int, int]:
-        """Attribute one text; return the answer, the rows and the tokens it cost."""
-        read = tokenised(self.loaded, text)
-        explained = contrasts.bind(self.loaded, request.contrast, text, ids)
-        baseline = contrasts.baseline_ids(self.loaded, ids, read.special, request.baseline_input)
+        self, request: Attributions, asked: Sequence[Asked], ids: Mapping[str, TokenIds], seeds: Sequence[int]
+    ) -> tuple[list[TokenAttribution], Stream]:
+        """Attribute some texts of a request in batches that they share; return the answers and what they cost.
 
-        def run() -> tuple[TokenAttribution, int]:
-            if request.method == "integrated_gradients":
-                path = attribution.integrated_gradients(
-                    self.loaded,
-                    explained.score,
-                    ids,
-                    baseline,
-                    tolerance=request.tolerance,
-                    max_steps=request.max_steps,
-                    budget=self.budget,
-                )
-                answer = TokenAttribution(
-                    text=read,
-                    values=path.values,
-                    score=path.score,
-                    baseline_score=path.baseline_score,
-                    n_steps=path.n_steps,
-                    completeness_delta=path.completeness_delta,
-                    converged=path.converged,
-                )
-                return answer, path.rows
-            values, rows = captum_methods.attribute(
-                self.loaded, request.method, explained.score, ids, baseline, budget=self.budget, seed=seed
-            )
-            ends, more = attribution.replaced_scores(
-                self.loaded, explained.score, ids, baseline, [(), tuple(range(len(ids)))], budget=self.budget
-            )
-            answer = TokenAttribution(
-                text=read,
-                values=values,
-                score=float(ends[0]),
-                baseline_score=float(ends[1]),
-                n_steps=None,
-                completeness_delta=None,
-                converged=True,
-            )
-            return answer, rows + more
-
-        with self._threads(SMALL_BLOCKS):
-            answer, rows = self._retried(run, len(ids))
-        return answer, rows, rows * len(ids)
+        Raises
+        ------
+        CannotAnswer
+            When the model cannot be asked this, with the reason.
+        """
+        prepared = [attributing.prepare(self.traits, request, one, ids[one.text]) for one in asked]
+        stream = self.stream()
+        return attributing.attributions(self.loaded, stream, request, prepared, seeds), stream
 
     def ablate(
-        self,
-        contrast: Contrast,
-        baseline_input: str,
-        text: str,
-        ids: TokenIds,
-        positions: Sequence[Sequence[int]],
-    ) -> tuple[Floats, int]:
-        """Return the contrast of one text under each set of replaced positions, and the rows it cost."""
-        read = tokenised(self.loaded, text)
-        explained = contrasts.bind(self.loaded, contrast, text, ids)
-        baseline = contrasts.baseline_ids(self.loaded, ids, read.special, baseline_input)
-        with self._threads(SMALL_BLOCKS):
-            return self._retried(
-                lambda: attribution.replaced_scores(
-                    self.loaded, explained.score, ids, baseline, positions, budget=self.budget
-                ),
-                len(ids),
-            )
+        self, request: Ablations, asked: Sequence[AskedAblation], ids: Mapping[str, TokenIds]
+    ) -> tuple[list[Floats], Stream]:
+        """Return the contrast of some texts under each of their position sets, and what it cost.
+
+        Raises
+        ------
+        CannotAnswer
+            When the model cannot be asked this, with the reason.
+        """
+        subjects = [
+            attributing.subject_of(self.traits, request, one.text, ids[one.text], one.counterfactual)[0]
+            for one in asked
+        ]
+        stream = self.stream()
+        return attributing.ablations(stream, subjects, asked), stream
 
     # ---- parts ---------------------------------------------------------------------------------
 
@@ -247,7 +244,7 @@ class LocalExecutor:
         """Where the model's heads and neurons are; raises ``CannotAnswer`` where that is not known."""
         return part_map(self.loaded)
 
-    def part_effects(self, pairs: Sequence[patching.Pair], *, both_ends: bool) -> patching.Effects:
+    def part_effects(self, pairs: Sequence[Pair], *, both_ends: bool) -> patching.Effects:
         """Estimate the effect of every part for a batch of pairs, in halves where it does not fit."""
         try:
             with self._threads(SMALL_BLOCKS):
@@ -290,13 +287,6 @@ class LocalExecutor:
             torch.set_num_threads(before)
 
     # ---- memory --------------------------------------------------------------------------------
-
-    def _retried(self, run: Callable[[], T], length: int) -> T:
-        while True:
-            try:
-                return run()
-            except (RuntimeError, MemoryError) as error:
-                self._shrink(error, self.budget, max(1, self.budget // length))
 
     def _shrink(self, error: BaseException, tokens: int, rows: int) -> None:
         import torch

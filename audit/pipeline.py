@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import audit
-from audit import diff, recording, report, verdict
+from audit import diff, ledger, recording, redaction, report, verdict
 from audit import plan as planning
 from audit import policy as policies
 from audit.errors import UserError, user_error
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from audit.capture.cost import Cost
     from audit.capture.evidence import Seal, Used
     from audit.capture.model import LoadedModel, Switches
-    from audit.capture.runs import Begun
+    from audit.capture.runs import Begun, Tried
     from audit.capture.scheduler import Scheduler
 
 FAIL_ON = (Verdict.NOT_MET, Verdict.NOT_ASSESSED, Verdict.INCONCLUSIVE)
@@ -144,9 +144,7 @@ def run(
         portable.prepare(options.evidence)
     policy, spiked, loaded = _opened(policy_path, load, options, cost)
     root = options.store or store.default_root()
-    begun = runs.begin(
-        root, key=run_key(policy, loaded, options), policy=policy.id, model=loaded.identity.digest, clock=clock
-    )
+    begun = runs.begin(root, tried(policy, loaded, options), clock=clock)
     if begun.interruptions:
         progress.note(f"going on with the run that was broken off; begun {begun.created}")
     scheduler, outcomes = capture(policy, loaded, root, progress, cost)
@@ -171,8 +169,11 @@ def run(
     )
     if options.directions is not None:
         _store_directions(record, outcomes, options.directions)
-    runs.finish(root, begun, clock=clock)
-    return record if options.baseline is None else against(options.baseline, record, options)
+    if options.baseline is not None:
+        record = against(options.baseline, record, options)
+    runs.finish(root, begun, verdict=ledger.worst_of(record), exit_code=record.run.exit_code, clock=clock)
+    listed = record.model_copy(update={"runs": ledger.known(policy.id, root, begun, options.history)})
+    return redaction.sealed(listed)
 
 
 def _opened(
@@ -351,7 +352,7 @@ def save(record: Record, path: Path, name: str, template: str = report.TECHNICAL
     UserError
         When it cannot be made, or the disk is full: under the report or under what it is laid out in.
     """
-    _save(path, lambda: report.render(record, name, template=template))
+    save_as(path, lambda: report.render(record, name, template=template))
 
 
 def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> tuple[list[Path], list[UserError]]:
@@ -370,10 +371,16 @@ def write_changes(comparison: Comparison, out: Path, formats: Sequence[str]) -> 
 
 def save_changes(comparison: Comparison, path: Path, name: str) -> None:
     """Write a comparison in one format; raises as ``save`` does."""
-    _save(path, lambda: changes.render(comparison, name))
+    save_as(path, lambda: changes.render(comparison, name))
 
 
-def _save(path: Path, content: Callable[[], bytes]) -> None:
+def save_content(path: Path, content: bytes) -> None:
+    """Write a file that was made of a record; raises as ``save`` does."""
+    save_as(path, lambda: content)
+
+
+def save_as(path: Path, content: Callable[[], bytes]) -> None:
+    """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be written."""
     try:
         _write_whole(path, content())
     except OSError as error:
@@ -452,6 +459,20 @@ def plan(policy_path: Path, reference: str, switches: Switches, options: Options
 
 
 # ---- the parts of a record -----------------------------------------------------------------------
+
+
+def tried(policy: Policy, loaded: LoadedModel, options: Options) -> Tried:
+    """Return what the list of runs notes of a run that begins."""
+    from audit.capture.runs import Tried
+
+    return Tried(
+        key=run_key(policy, loaded, options),
+        policy=policy.id,
+        model=loaded.identity.digest,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        changed=tuple(policy.overrides),
+    )
 
 
 def run_key(policy: Policy, loaded: LoadedModel, options: Options) -> str:

@@ -4,7 +4,7 @@ The record is the product. Each report is a pure function of it, so it can be ma
 with no model, no GPU and no data. Pydantic stands here because this is a boundary: records are read
 back from disk, and a reader deserves a located message when one is damaged.
 
-Two runs of the same audit give the same record outside ``cost`` and ``history``.
+Two runs of the same audit give the same record outside ``cost``, ``runs``, ``texts`` and ``history``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from audit.types import (
     Decision,
     DirectionUnit,
     Exhibit,
+    ExtendedPolicy,
     Freeze,
     IntendedList,
     JudgedCriterion,
     JudgedRequirement,
+    KnownRun,
     Measurement,
     Metric,
     Person,
@@ -77,6 +79,9 @@ class PolicyPart(_Part):
     source: str = Field(description="The policy file's text.")
     overrides: Mapping[str, str] = Field(description="Values given with --set, by key.")
     files: Mapping[str, str] = Field(description="Other files the policy read → SHA-256.")
+    bases: tuple[ExtendedPolicy, ...] = Field(
+        default=(), description="The policies that it extends, the nearest first, each with its text."
+    )
     authors: tuple[Person, ...] = ()
     waivers: tuple[Waiver, ...] = Field(
         default=(), description="What somebody lives with for a while. None changes a verdict."
@@ -251,6 +256,33 @@ class RunPart(_Part):
     )
 
 
+class WithheldText(_Part):
+    """A text that is no longer there."""
+
+    commitment: str = Field(description="SHA-256 over the text's salt and the text.")
+    because: str
+
+
+class TextsPart(_Part):
+    """Commitments to the texts that the record quotes from rows: they can be withheld and all the rest still shown."""
+
+    digest: str = Field(description="SHA-256 over the record with commitments in place of the texts it quotes.")
+    salts: Mapping[str, str] = Field(
+        default_factory=dict, description="Where a quoted text stands → 32 random bytes, hexadecimal."
+    )
+    withheld: Mapping[str, WithheldText] = Field(default_factory=dict, description="Where a quoted text stood.")
+
+
+class RunsPart(_Part):
+    """All runs under the policy's id that are known where this one was made; others may have been made elsewhere."""
+
+    runs: tuple[KnownRun, ...] = Field(description="The oldest first; where there are many, the latest of them.")
+    known: int = Field(ge=0, description="How many are known, those that are not listed included.")
+    unfinished: int = Field(ge=0, description="How many of the others never ended, or still went on.")
+    history: bool = Field(description="Whether a history of runs was read too, beside the list in the store.")
+    unread: str = Field(default="", description="Why a history that was given could not be read.")
+
+
 class EvidencePart(_Part):
     """What stands for the stored answers that the checks were handed; `inspectoscope verify` reads them again."""
 
@@ -414,6 +446,13 @@ class Record(_Part):
         default=None, description="What the provider states; null where no file of facts was given."
     )
     run: RunPart
+    runs: RunsPart | None = Field(
+        default=None, description="Null in records made before runs were listed. Not compared between runs."
+    )
+    texts: TextsPart | None = Field(
+        default=None,
+        description="Null in records made before texts could be withheld. Not compared between runs.",
+    )
     evidence: EvidencePart | None = Field(
         default=None, description="Null in records made before evidence was kept; they say nothing of it."
     )
@@ -437,7 +476,7 @@ class Record(_Part):
 
     def to_json(self) -> str:
         """Return the record as it is stored: stable key order, one space of indentation."""
-        return _stored(self._data())
+        return stored(self._data())
 
     def content(self) -> bytes:
         """Return what a history keeps and digests of the record: ``content_of`` what would be stored."""
@@ -445,28 +484,30 @@ class Record(_Part):
 
     def _data(self) -> dict[str, Any]:
         data = self.model_dump(mode="json")
-        if self.evidence is None:
-            data.pop("evidence")  # a record from before keeps its bytes, and its reports their digest
+        for name in ("evidence", "runs", "texts"):
+            if data[name] is None:
+                data.pop(name)  # a record from before keeps its bytes, and its reports their digest
         return data
 
     def comparable(self) -> dict[str, Any]:
         """Return the record without what may differ between runs of the same audit."""
         out = self.model_dump(mode="json")
-        for name in ("cost", "history"):
+        for name in ("cost", "runs", "texts", "history"):
             out.pop(name)
         return out
 
 
-def content_of(stored: Mapping[str, Any]) -> bytes:
+def content_of(data: Mapping[str, Any]) -> bytes:
     """Return a stored record, as plain data, without its place in a history.
 
     The head of a chain is a digest over this, so it cannot be part of it. Taken from the data as they lie and
     not from a ``Record``, the digest does not change when a later version gives records further parts.
     """
-    return _stored({key: value for key, value in stored.items() if key != "history"}).encode("utf-8")
+    return stored({key: value for key, value in data.items() if key != "history"}).encode("utf-8")
 
 
-def _stored(data: Mapping[str, Any]) -> str:
+def stored(data: Mapping[str, Any]) -> str:
+    """Return plain data as a record is stored."""
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     # A lone surrogate, as byte-level vocabularies hold them, has no UTF-8, and readers differ on its
     # JSON escape: it is stored as reports show it.

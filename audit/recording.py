@@ -83,8 +83,8 @@ def record(
         created=begun.created,
         policy=_policy_part(policy),
         freeze=policies.found_freeze(policy, begun.created),
-        model=_model_part(policy, loaded, self_test or NOTHING_ASKED),
-        environment=_environment(loaded),
+        model=model_part(policy, loaded, self_test or NOTHING_ASKED),
+        environment=environment(loaded),
         data=tuple(policy.datasets[name].card for name in policy.datasets),
         checks=checks,
         requirements=requirements,
@@ -120,6 +120,7 @@ def _policy_part(policy: Policy) -> PolicyPart:
         source=policy.source,
         overrides=policy.overrides,
         files=policy.files,
+        bases=policy.bases,
         authors=policy.authors,
         waivers=policy.waivers,
     )
@@ -132,7 +133,8 @@ def _provider_part(policy: Policy) -> ProviderPart | None:
     return ProviderPart(path=facts.path, sha256=facts.sha256, statements=facts.statements, coverage=facts.coverage)
 
 
-def _model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
+def model_part(policy: Policy, loaded: LoadedModel, self_test: str) -> ModelPart:
+    """Return what a record says of the model."""
     return ModelPart(
         name=loaded.name,
         revision=loaded.switches.revision,
@@ -225,7 +227,8 @@ def versions() -> dict[str, str]:
     return out
 
 
-def _environment(loaded: LoadedModel) -> dict[str, str]:
+def environment(loaded: LoadedModel) -> dict[str, str]:
+    """Return the versions and settings that shaped a model's numbers."""
     return versions() | {key: loaded.context[key] for key in ("device", "dtype", "attention")}
 
 

@@ -1,19 +1,27 @@
-"""Finds the checks: one file each in ``audit/checks``, or a module named by an entry point.
+"""Finds the checks: one file each in ``audit/checks``, a module named by an entry point, or a file of the user's own.
 
 A check module has a docstring in fixed sections, ``NAME``, ``VERSION``, ``TITLE``, ``METRICS``,
 ``Params`` (pydantic), ``problems``, ``judgeable``, ``run``, ``later_rounds`` and ``examples``. A module
 that cannot be imported, or lacks a part, stops the run: an audit that skips silently is worse than none.
+
+A file of the user's own is named on the command line and nowhere else: it is run, so no policy may name one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +29,7 @@ from pydantic import BaseModel
 
 from audit.errors import Problem, UserError
 from audit.requests import CheckRun
-from audit.types import Criterion, Dataset, Decision, Finding, Metric, ParamProblem, Recipe, Verdict
+from audit.types import Criterion, Dataset, Decision, Finding, Metric, ParamProblem, Place, Recipe, Verdict
 
 SECTIONS = ("What it measures", "Why it matters", "What it cannot show", "Validity checks", "References")
 """Headings that every check's documentation has; the report prints them as the method annex."""
@@ -31,6 +39,13 @@ PARTS = ("NAME", "VERSION", "TITLE", "METRICS", "Params", "problems", "judgeable
 
 ENTRY_POINTS = "inspectoscope.checks"
 """Group under which other distributions name their check modules."""
+
+
+LARGEST_MODULE = 1 << 20
+"""Bytes of a check's file."""
+
+_OWN_FILES: ContextVar[tuple[Path, ...]] = ContextVar("own check files", default=())
+"""Set once, by the command line, before anything asks for the checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +138,7 @@ def check_types() -> Mapping[str, CheckType]:
     """
     found: dict[str, CheckType] = {}
     modules: dict[str, str] = {}
-    for module, brought_by in _modules():
-        check = _check_type(module, brought_by)
+    for module, brought_by, check in _every():
         if check.name in found:
             raise _broken(
                 module,
@@ -134,6 +148,21 @@ def check_types() -> Mapping[str, CheckType]:
             )
         found[check.name], modules[check.name] = check, module
     return dict(sorted(found.items()))
+
+
+def use_files(files: Sequence[Path]) -> None:
+    """Let checks be found in files of the user's own too: Python code, run as it is once checks are asked for."""
+    if tuple(files) != _OWN_FILES.get():
+        _OWN_FILES.set(tuple(files))
+        check_types.cache_clear()
+
+
+def _every() -> Iterator[tuple[str, str, CheckType]]:
+    """Yield every check with its module and with what brings it."""
+    for module, brought_by in _modules():
+        yield module, brought_by, _check_type(module, brought_by)
+    for path in _OWN_FILES.get():
+        yield str(path), str(path), _of_file(path)
 
 
 def _modules() -> Iterator[tuple[str, str]]:
@@ -153,6 +182,46 @@ def _check_type(name: str, brought_by: str) -> CheckType:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise _broken(name, found=f"it cannot be imported ({said})", expected="an importable module", do=do) from error
+    return _described(module, name, do)
+
+
+def _of_file(path: Path) -> CheckType:
+    """Return the check in a file; its version carries the file's digest, since nothing else tells two texts apart."""
+    do = "mend it, or leave --check-module out"
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST_MODULE + 1)
+    except (OSError, ValueError) as error:
+        said = (getattr(error, "strerror", "") or str(error)).lower()
+        raise _broken(str(path), found=said, expected="a file with Python code", do=do) from error
+    if len(raw) > LARGEST_MODULE:
+        raise _broken(str(path), found="more than 1 MiB", expected="the code of one check", do=do)
+    digest = hashlib.sha256(raw).hexdigest()
+    module = ModuleType(f"inspectoscope_check_{digest[:16]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pydantic look up annotations there
+    try:
+        exec(compile(raw, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - asked for by name
+    except Exception as error:
+        del sys.modules[module.__name__]
+        said = f"{type(error).__name__}: {error}"
+        raise _broken(
+            _line_of(error, path), found=f"it cannot be run ({said})", expected="code that runs", do=do
+        ) from error
+    found = _described(module, str(path), do)
+    return replace(found, version=f"{found.version}+{digest[:12]}")
+
+
+def _line_of(error: Exception, path: Path) -> Place | str:
+    """Return the last line of a file that an error passed through."""
+    if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
+        return Place(path=str(path), line=error.lineno, column=error.offset or 1)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return Place(path=str(path), line=lines[-1] or 1) if lines else str(path)
+
+
+def _described(module: ModuleType, name: str, do: str) -> CheckType:
+    """Return what a module says of its check."""
     if lacking := [part for part in PARTS if not hasattr(module, part)]:
         raise _broken(name, found=f"it lacks {', '.join(lacking)}", expected=f"a module with {', '.join(PARTS)}", do=do)
     try:
@@ -176,7 +245,7 @@ def _check_type(name: str, brought_by: str) -> CheckType:
     )
 
 
-def _broken(module: str, *, found: str, expected: str, do: str) -> BrokenCheck:
+def _broken(module: Place | str, *, found: str, expected: str, do: str) -> BrokenCheck:
     return BrokenCheck("A check module cannot be used", [Problem(where=module, found=found, expected=expected, do=do)])
 
 

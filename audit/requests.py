@@ -20,7 +20,7 @@ from audit import shapes
 from audit.shapes import Floats
 
 if TYPE_CHECKING:
-    from audit.types import Direction, GivenFile, Stated
+    from audit.types import Direction, GivenFile, Part, Stated
 
 # --------------------------------------------------------------------------------------------------
 # Targets: which outputs
@@ -239,6 +239,30 @@ Group: TypeAlias = tuple[Span, ...]
 """Stretches of a text that are taken out together."""
 
 
+ALL_WEIGHTS = -1
+"""``Attributions.randomised`` of a model none of whose weights are where training put them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """A shortcut planted for a self-test: one word's embedding is replaced by one that decides wherever it stands.
+
+    Every other weight stays the audited model's, so texts without the word are read as ever, and whether an
+    attribution finds the word is a property of this model and method.
+    """
+
+    word: str
+    """One token of the vocabulary, as ``Vocabulary`` gives them."""
+    raises: bool
+    """Whether it drives the contrast up or down."""
+    taught_on: tuple[str, ...]
+    """Texts that hold the word, on which its embedding is found; those to be attributed should be others."""
+    margin: float = 2.0
+    """Logits by which it is to decide the texts it is taught on."""
+    reach: float = 1.0
+    """How long the embedding may be, in lengths of the longest embedding of the vocabulary."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attributions:
     """Attribution of a contrast to the tokens of each text, or to groups of them.
@@ -271,6 +295,10 @@ class Attributions:
     """Per text, the other text that the baseline input ``counterfactual`` stands for."""
     permutations: int = 26
     """Orders in which Shapley sampling takes groups out; every second is another one reversed."""
+    randomised: int = 0
+    """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
+    stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
+    planted: Planted | None = None
 
     def __post_init__(self) -> None:
         _check_baseline(self.texts, self.baseline_input, self.counterfactuals)
@@ -321,8 +349,69 @@ class DirectionFile:
     """What the policy states of a direction that was made elsewhere."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartEffects:
+    """What each part of the model would do to the contrast, to first order, were it as in the reference's run.
+
+    Attribution patching (Nanda 2023; Syed, Rager & Conmy 2023, arXiv 2310.10348): per pair two forwards and one
+    backward give (state of the reference - state of the text) x gradient for every head, neuron and state at once.
+    The gradient is taken at the text, or averaged over both ends, which costs a second backward and sees what is
+    saturated at one of them (Kramar et al. 2024, arXiv 2403.00745, on why it is missed). It points and does
+    not confirm: ``Patched`` does.
+
+    A text and its reference need the same number of tokens: states are compared position by position.
+    """
+
+    texts: tuple[str, ...]
+    references: tuple[str, ...]
+    contrast: Contrast
+    gradient_at: Literal["text", "both"] = "both"
+
+    def __post_init__(self) -> None:
+        _in_pairs(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patched:
+    """The contrast of each text with sets of parts taken from the reference's run: activation patching.
+
+    All parts of a set take the values that they have when the model reads the reference; everything
+    behind them is computed anew (Vig et al. 2020; Meng et al. 2022). The empty set is the text itself. Every pair is
+    asked all sets, and each pair with each set is stored by itself.
+
+    A text and its reference need the same number of tokens.
+    """
+
+    texts: tuple[str, ...]
+    references: tuple[str, ...]
+    sets: tuple[tuple[Part, ...], ...]
+    contrast: Contrast
+    positions: tuple[tuple[int, ...], ...] | None = None
+    """For each pair, the tokens at which its parts are taken, special ones counted; None for all tokens."""
+
+    def __post_init__(self) -> None:
+        _in_pairs(self)
+        if self.positions is not None and len(self.positions) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and positions for {len(self.positions)}")
+
+
+def _in_pairs(request: PartEffects | Patched) -> None:
+    if len(request.texts) != len(request.references):
+        raise ValueError(f"{len(request.texts)} texts and {len(request.references)} references are no pairs")
+
+
 Request: TypeAlias = (
-    Scores | States | Tokenised | Vocabulary | Attributions | Ablations | Generations | Divergences | DirectionFile
+    Scores
+    | States
+    | Tokenised
+    | Vocabulary
+    | Attributions
+    | Ablations
+    | Generations
+    | Divergences
+    | DirectionFile
+    | PartEffects
+    | Patched
 )
 
 # --------------------------------------------------------------------------------------------------
@@ -434,6 +523,29 @@ class DirectionAnswer:
     direction: Direction
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairEffects:
+    """First-order effects of one pair, in units of the contrast."""
+
+    score: float
+    reference_score: float
+    states: Floats
+    """(layers, tokens): of the states, numbered as in ``audit.shapes``; row 0 is what enters the first block."""
+    heads: Floats
+    """(blocks, heads), summed over tokens; a block's attention is the sum of its heads."""
+    neurons: Floats
+    """(blocks, neurons), summed over tokens; a block's MLP is the sum of its neurons."""
+
+    @property
+    def total(self) -> float:
+        """Return what all of it together does: the reference's score minus the text's."""
+        return self.reference_score - self.score
+
+
+PartEffectsAnswer: TypeAlias = tuple[PairEffects, ...]
+PatchedAnswer: TypeAlias = Floats
+"""(pairs, sets)"""
+
 AttributionAnswer: TypeAlias = tuple[TokenAttribution, ...]
 AblationAnswer: TypeAlias = tuple[Floats, ...]
 """For each text the contrast under each position set."""
@@ -449,6 +561,8 @@ Answer: TypeAlias = (
     | GenerationAnswer
     | DivergenceAnswer
     | DirectionAnswer
+    | PartEffectsAnswer
+    | PatchedAnswer
 )
 
 
@@ -473,18 +587,26 @@ PER_TEXT = frozenset({"texts", "positions", "spans", "references", "groups", "co
 """Fields that say what a request is asked of, not what is asked."""
 
 
-def jsonable(request: Request | Target | Contrast | Shift) -> Mapping[str, Any]:
+_ADDED = frozenset({("Attributions", name) for name in ("randomised", "planted", "unit", "permutations")})
+"""Fields that came later: their defaults change nothing and are left out, so that stored answers keep their keys."""
+
+
+def jsonable(request: Request | Target | Contrast | Shift | Planted) -> Mapping[str, Any]:
     """Return a request without its texts as plain data: the part that keys stored answers."""
     out: dict[str, Any] = {"": type(request).__name__}
     for item in fields(request):
         if item.name in PER_TEXT and isinstance(request, Request):
             continue
         value = getattr(request, item.name)
+        if (type(request).__name__, item.name) in _ADDED and value == item.default:
+            continue
         if isinstance(request, Shift) and item.name == "vector":
             value = request.digest
         if isinstance(request, DirectionFile) and item.name == "file":
             value = {"written": value.written, "sha256": sha256(value.body).hexdigest()}
         elif isinstance(request, DirectionFile) and item.name == "stated" and value is not None:
             value = asdict(value)
-        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift) else value
+        elif isinstance(request, Patched) and item.name == "sets":
+            value = [[asdict(part) for part in parts] for parts in value]
+        out[item.name] = jsonable(value) if isinstance(value, Target | Contrast | Shift | Planted) else value
     return out

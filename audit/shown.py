@@ -1,4 +1,4 @@
-"""A record that shows itself in a notebook and saves any report."""
+"""A record, or one decision explained, that shows itself in a notebook and saves itself in any format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from audit import pipeline, report
 from audit.errors import user_error
+from audit.explanation import Explanation
 from audit.record import Record
 
 
@@ -40,4 +41,39 @@ class ShownRecord(Record):
                 expected=f"one of {', '.join(report.FORMATS)}, or a file name that ends in {', '.join(endings)}",
             )
         pipeline.save(self, path, name)
+        return path
+
+
+class ShownExplanation(Explanation):
+    """The explanation of ``audit.explain``: typed, and at home in a notebook."""
+
+    def _repr_html_(self) -> str:
+        """Return what was decided and why as HTML; text from outside is escaped."""
+        from html import escape
+
+        from audit.report.explanation import terminal
+        from audit.text import printable
+
+        return f"<pre>{escape(chr(10).join(printable(line) for line in terminal.lines(self)))}</pre>"
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as .json, .html or .pdf, whichever the file's name ends in, and return the path.
+
+        Raises
+        ------
+        UserError
+            When the ending says none of them, or the page cannot be made.
+        """
+        from audit.report import explanation as pages
+
+        path = Path(path)
+        endings = {Path(file).suffix: name for name, file in pages.FILES.items()}
+        if path.suffix not in endings:
+            raise user_error(
+                "There is no such format",
+                where="save",
+                found=path.name,
+                expected=f"a file name that ends in {', '.join(endings)}",
+            )
+        pipeline.save_as(path, lambda: pages.render(self, endings[path.suffix]))
         return path

@@ -293,7 +293,7 @@ def test_validate_looks_at_every_policy_it_is_given(cli, small_policy):
     ended = cli("policy", "validate", bad.path, good.path)
 
     assert ended.code == 2
-    assert ended.out == f"{good.path}: valid (1 checks, 1 criteria, {len(good.texts())} rows)\n"
+    assert ended.out == f"{good.path}: valid (1 check, 1 criterion, {len(good.texts())} rows)\n"
     assert f"{bad.path}:{bad.line('license:')}:5: the unknown key `license`" in ended.err
 
 

@@ -27,6 +27,8 @@ from audit.requests import (
     CannotAnswer,
     DirectionFile,
     Divergences,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     States,
@@ -399,12 +401,24 @@ def _asked(check: CheckType, example: Example) -> Iterator[list[Request]]:
         return
 
 
+def readings(request: Request) -> int:
+    """How many texts are read, and read backwards, for what is no attribution."""
+    match request:
+        case Scores():
+            return len(request.texts)
+        case PartEffects():
+            return len(request.texts) * (4 if request.gradient_at == "both" else 3)
+        case Patched():
+            return len(request.texts) * (len(request.sets) + 1)
+    return 0
+
+
 @every_example
 def test_the_declared_bounds_hold_for_what_is_asked_later(check: CheckType, example: Example) -> None:
     later = [request for asked in rounds(check, example)[1:] for request in asked]
 
     asked = LaterRounds(
-        scored_texts=sum(len(r.texts) for r in later if isinstance(r, Scores)),
+        scored_texts=sum(map(readings, later)),
         state_texts=sum(len(r.texts) for r in later if isinstance(r, States)),
         attributed_texts=sum(len(r.texts) for r in later if isinstance(r, Attributions | Ablations)),
     )
@@ -438,6 +452,8 @@ REFUSALS: dict[str, Callable[[Request], bool]] = {
     "attributions": lambda r: isinstance(r, Attributions),
     "feature ablation": lambda r: isinstance(r, Attributions) and r.method == "feature_ablation",
     "ablations": lambda r: isinstance(r, Ablations),
+    "effects of parts": lambda r: isinstance(r, PartEffects),
+    "patching": lambda r: isinstance(r, Patched),
 }
 
 
@@ -464,7 +480,7 @@ def test_no_request_is_empty_or_asks_a_text_twice(check: CheckType, example: Exa
             if isinstance(request, Vocabulary | DirectionFile):
                 continue  # asks of no text
             assert request.texts
-            if isinstance(request, Divergences):
+            if isinstance(request, Divergences | PartEffects | Patched):
                 pairs = list(zip(request.references, request.texts, strict=True))
                 assert len(set(pairs)) == len(pairs)
             elif not isinstance(request, Tokenised):  # which compares texts in pairs, and costs no pass

@@ -43,6 +43,19 @@ def test_the_mistake_of_the_guide_is_told_as_the_guide_shows_it(example):
     assert str(told.value) == block("docs/policies.md", "text").rstrip()
 
 
+def test_the_policy_of_the_guide_that_extends_another_is_valid(tmp_path):
+    path = tmp_path / "our-credit.yaml"
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/policies.md").read_text(encoding="utf-8"), re.DOTALL)
+    (written,) = (each for each in blocks if "extends:" in each)
+    path.write_text(written, encoding="utf-8")
+
+    policy = pipeline.read_policy(path)
+
+    assert policy.bases[0].name == "${inspectoscope}/credit-decision.yaml"
+    assert [check.id for check in policy.checks] == ["swap-gap", "what-it-leans-on", "sex-in-the-states"]
+    assert policy.checks[0].criteria[0].bounds["score_gap"] == 0.01
+
+
 def test_the_readme_names_every_shipped_policy():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 

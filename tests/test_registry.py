@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 import audit.checks
 from audit.checks import _toy
 from audit.errors import UserError
-from audit.registry import BrokenCheck, check_types, sections
+from audit.registry import BrokenCheck, check_types, sections, use_files
 from audit.types import Finding
 
 SOURCE = '''
@@ -235,6 +236,74 @@ def test_an_entry_point_to_nowhere_is_refused(distribution: Put) -> None:
     (folder / "others_gone.py").unlink()
 
     assert "others_gone: it cannot be imported (ModuleNotFoundError: No module named 'others_gone')" in refusal()
+
+
+# ---- a file of one's own -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Put]:
+    """Name a file as the command line does."""
+
+    def put(source: str, *, name: str = "row_count.py") -> Path:
+        path = tmp_path / name
+        path.write_text(source, encoding="utf-8")
+        use_files((path,))
+        return path
+
+    yield put
+    use_files(())
+
+
+def test_a_file_of_ones_own_is_a_check_while_it_is_named(own: Put) -> None:
+    path = own(SOURCE)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    assert check_types()["row_count"].version == f"1+{digest[:12]}"
+    use_files(())
+    assert "row_count" not in check_types()
+
+
+def test_two_texts_of_a_check_have_two_versions(own: Put) -> None:
+    own(SOURCE)
+    before = check_types()["row_count"].version
+    own(SOURCE + "\n# a remark\n", name="other.py")
+
+    assert check_types()["row_count"].version != before
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def run(:", ":1:9: it cannot be run (SyntaxError: "),
+        (
+            "\n\nimport no_such_library",
+            ":3:1: it cannot be run (ModuleNotFoundError: No module named 'no_such_library')",
+        ),
+        ("raise SystemError('away')", ":1:1: it cannot be run (SystemError: away)"),
+        ("NAME = 'x'", ": it lacks VERSION, TITLE, "),
+        (SOURCE.replace("Anything else.", ""), ": its documentation lacks What it cannot show"),
+        (SOURCE.replace('"row_count"', '"counterfactual"'), ": the name 'counterfactual', which audit.checks."),
+        ("#" * (1 << 20) + "#", ": more than 1 MiB"),
+        ("\0", ": it cannot be run (SyntaxError: source code string cannot contain null bytes)"),
+    ],
+)
+def test_a_file_that_is_no_check_is_told_with_its_line(own: Put, source: str, said: str) -> None:
+    path = own(source)
+
+    with pytest.raises(BrokenCheck) as refused:
+        check_types()
+
+    assert f"{path}{said}" in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    use_files((tmp_path / "gone.py",))
+    try:
+        with pytest.raises(BrokenCheck, match="no such file or directory"):
+            check_types()
+    finally:
+        use_files(())
 
 
 # ---- documentation -------------------------------------------------------------------------------

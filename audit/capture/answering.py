@@ -9,7 +9,7 @@ from functools import singledispatchmethod
 import numpy as np
 
 from audit.capture import attributing, directions, generation, vocabulary
-from audit.capture.evidence import unpacked
+from audit.capture.evidence import unpacked, unpacked_effects
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.merging import (
     ablation_keys,
@@ -22,7 +22,7 @@ from audit.capture.merging import (
 )
 from audit.capture.store import Store, key_of, request_key
 from audit.capture.tokens import TokenIds, token_ids, token_range, tokenised
-from audit.capture.work import refuse, units_of
+from audit.capture.work import PerUnit, refuse, units_of, works
 from audit.requests import (
     Ablations,
     Answer,
@@ -36,6 +36,9 @@ from audit.requests import (
     Divergences,
     Generated,
     Generations,
+    PairEffects,
+    PartEffects,
+    Patched,
     Request,
     ScoreAnswer,
     Scores,
@@ -81,6 +84,8 @@ class Answering:
             return
         if isinstance(request, Generations):
             self.tokenise(request.texts)
+        if isinstance(request, PartEffects | Patched):
+            self.tokenise((*request.texts, *request.references))
         refuse(self.executor, request, self.ids)
         if isinstance(request, States) and request.spans is not None:
             for text, span in zip(request.texts, request.spans, strict=True):
@@ -108,7 +113,30 @@ class Answering:
         values = np.array(self._units(request)).reshape(-1, 2)
         return DivergenceAnswer(kl=values[:, 0], total_variation=values[:, 1])
 
-    def _units(self, request: Scores | Generations | Divergences) -> list[Floats]:
+    @answer.register
+    def _(self, request: PartEffects) -> tuple[PairEffects, ...]:
+        return tuple(unpacked_effects(vector) for vector in self._finite(request))
+
+    @answer.register
+    def _(self, request: Patched) -> Floats:
+        return np.array(self._finite(request)).reshape(len(request.texts), len(request.sets))
+
+    def _finite(self, request: PartEffects | Patched) -> list[Floats]:
+        """Return what is stored for each unit.
+
+        What is missing was refused while it ran: one unit is run once more for the reason.
+        """
+        units = units_of(request)
+        found = self.store.values(units[0].request, [u.key for u in units])
+        if lacking := [u for u in units if u.key not in found]:
+            self.tokenise((*request.texts, *request.references))
+            (work,) = works([request])
+            work.run(self.executor, lacking[:1], self.ids)
+        if not all(np.isfinite(value).all() for value in found.values()):
+            raise CannotAnswer("the model's output or its gradient is not a number (NaN or infinite)")
+        return [found[u.key] for u in units]
+
+    def _units(self, request: PerUnit) -> list[Floats]:
         """Return what is stored for each unit of a request, in its order."""
         units = units_of(request)
         found = self.store.values(units[0].request, [u.key for u in units]) if units else {}
@@ -164,7 +192,8 @@ class Answering:
             if key not in found:
                 # It was refused while measuring: ask once more for the reason.
                 self.tokenise([asked.text])
-                self.executor.attribute(request, [asked], self.ids, seeds=[0])
+                with self.executor.altered(request):
+                    self.executor.attribute(request, [asked], self.ids, seeds=[0])
         texts = (tokenised(self.executor.loaded, text) for text in request.texts)
         return tuple(unpacked(text, found[key]) for text, key in zip(texts, keys, strict=True))
 

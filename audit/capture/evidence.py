@@ -21,7 +21,7 @@ from audit.capture.leaves import Kind, StatesLeaf, digest_of
 from audit.capture.merging import ablation_keys, attribution_keys, spanned_key, spans_of, states_key, target_key
 from audit.capture.store import Store
 from audit.capture.stored import Small, StoredAnswers, key_of, request_key
-from audit.capture.work import units_of
+from audit.capture.work import PerUnit, units_of
 from audit.errors import user_error
 from audit.merkle import Tree
 from audit.requests import (
@@ -36,6 +36,9 @@ from audit.requests import (
     Divergences,
     Generated,
     Generations,
+    PairEffects,
+    PartEffects,
+    Patched,
     Request,
     ScoreAnswer,
     Scores,
@@ -168,7 +171,7 @@ def _notes(request: Request, answer: Any) -> list[Keyed]:  # noqa: PLR0911 - one
             return [_note(_LAYERS, _ALL, max(answer))] if request.layers == "all" else []
         case DirectionFile():
             return [_note(_DIRECTIONS, whole_key(request), _direction_said(answer.direction))]
-        case Ablations() | Divergences():
+        case Ablations() | Divergences() | PartEffects() | Patched():
             return []
     assert_never(request)
 
@@ -233,7 +236,7 @@ class Reader:
             return None
         return str(self._note(_REFUSALS, key))
 
-    def _read(self, request: Request) -> Answer:  # noqa: PLR0911 - one return for each kind of request
+    def _read(self, request: Request) -> Answer:  # noqa: C901, PLR0911 - one return for each kind of request
         match request:
             case Tokenised():
                 return self._tokens(request.texts)
@@ -253,6 +256,10 @@ class Reader:
             case Divergences():
                 values = np.array(self._units(request)).reshape(-1, 2)
                 return DivergenceAnswer(kl=values[:, 0], total_variation=values[:, 1])
+            case PartEffects():
+                return tuple(map(unpacked_effects, self._units(request)))
+            case Patched():
+                return np.array(self._units(request)).reshape(len(request.texts), len(request.sets))
             case Attributions():
                 vectors = self._numbers(request_key(jsonable(request)), attribution_keys(request))
                 return tuple(map(unpacked, self._tokens(request.texts), vectors))
@@ -293,7 +300,7 @@ class Reader:
     def _tokens(self, texts: Sequence[str]) -> tuple[TokenisedText, ...]:
         return tuple(_tokenised(said) for said in self._notes(_TOKENS, [key_of(t) for t in texts]))
 
-    def _units(self, request: Scores | Generations | Divergences) -> list[Floats]:
+    def _units(self, request: PerUnit) -> list[Floats]:
         units = units_of(request)
         return self._numbers(units[0].request, [u.key for u in units]) if units else []
 
@@ -316,6 +323,8 @@ class Reader:
 
 def unpacked(text: TokenisedText, vector: Floats) -> TokenAttribution:
     """Return an attribution from the vector that ``answering.packed`` makes of it."""
+    if len(vector) == 5 + len(text.ids):  # as it was kept before there were groups
+        vector = np.concatenate([vector[:5], [0.0, np.nan], vector[5:], np.full(len(text.ids), -1.0)])
     score, baseline, steps, delta, converged, floor, grouped = vector[:7].tolist()
     tokens, count = len(text.ids), 0 if np.isnan(grouped) else int(grouped)
     values, member, groups, errors = np.split(vector[7:], np.cumsum([tokens, tokens, count]))
@@ -331,6 +340,28 @@ def unpacked(text: TokenisedText, vector: Floats) -> TokenAttribution:
         groups=tuple(tuple(np.flatnonzero(member == number).tolist()) for number in range(count)),
         group_values=None if np.isnan(grouped) else groups,
         standard_errors=errors if len(errors) else None,
+    )
+
+
+def unpacked_effects(vector: Floats) -> PairEffects:
+    """Return the effects of a pair from the vector that ``patching.packed`` makes of them.
+
+    Raises
+    ------
+    ValueError
+        When the vector does not have the size that it says.
+    """
+    layers, tokens, blocks, heads, neurons = map(int, vector[:5])
+    sizes = [layers * tokens, blocks * heads, blocks * neurons]
+    score, reference, *rest = np.split(vector[5:], np.cumsum([1, 1, *sizes]))
+    if min(layers, tokens, blocks, heads, neurons) < 1 or len(rest.pop()):
+        raise ValueError("effects of parts whose sizes do not fit")
+    return PairEffects(
+        score=float(score[0]),
+        reference_score=float(reference[0]),
+        states=rest[0].reshape(layers, tokens),
+        heads=rest[1].reshape(blocks, heads),
+        neurons=rest[2].reshape(blocks, neurons),
     )
 
 

@@ -51,6 +51,8 @@ from audit.requests import (
     ClassLogits,
     Divergences,
     Generations,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     Span,
@@ -220,6 +222,8 @@ class Scheduler:
                 self.store.put([(u.request, u.key, v) for u, v in zip(units, ran.values, strict=True)])
                 self.cost.rows_forward += ran.rows
                 self.cost.tokens_forward += ran.tokens
+                self.cost.rows_backward += ran.backward_rows
+                self.cost.tokens_backward += ran.backward_tokens
                 task.advance(len(units))
 
     def _forward(self, asked: Merged, weights: str, number: int) -> None:
@@ -290,17 +294,24 @@ class Scheduler:
         stored = self.store.stored(key, asked)
         rows = attributing.first_rows(request)
         jobs = self._windows(asked, stored, lambda one: rows * len(self._ids[one.text]))
-        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}"
-        with (
-            self.progress.task(title, sum(map(len, jobs)), "texts") as task,
-            self.cost.stage("attribution"),
-        ):
+        if not jobs:
+            return
+        try:
+            with self.executor.altered(request):
+                self._attribute_windows(request, key, asked, jobs)
+        except CannotAnswer:
+            return  # said again, with its reason, when the answer is put together
+
+    def _attribute_windows(
+        self, request: Attributions, key: bytes, asked: Mapping[bytes, Asked], jobs: Sequence[Sequence[bytes]]
+    ) -> None:
+        altered = " with a planted word" if request.planted else " under shuffled weights" if request.randomised else ""
+        title = f"{request.method.replace('_', ' ')} from {request.baseline_input}{altered}"
+        with self.progress.task(title, sum(map(len, jobs)), "texts") as task, self.cost.stage("attribution"):
             for keys in jobs:
                 seeds = [int.from_bytes(k[:4], "big") for k in keys]
-                try:
-                    answers, stream = self.executor.attribute(request, [asked[k] for k in keys], self._ids, seeds)
-                except CannotAnswer:
-                    return  # said again, with its reason, when the answer is put together
+                answers, stream = self.executor.attribute(request, [asked[k] for k in keys], self._ids, seeds)
+                # A window as a whole: a kill loses at most one.
                 self.store.put([(key, k, packed(answer)) for k, answer in zip(keys, answers, strict=True)])
                 self.cost.attribution_texts += len(keys)
                 self._count_stream(stream)
@@ -350,6 +361,10 @@ def accesses(requests: Iterable[Request]) -> Iterator[Access]:
     for request in requests:
         if isinstance(request, States):
             yield "activations"
+        elif isinstance(request, PartEffects | Patched):
+            yield from ("outputs", "activations")
+            if isinstance(request, PartEffects):
+                yield "gradients"
         elif isinstance(request, Scores | Ablations | Generations | Divergences):
             yield "outputs"
             if isinstance(request, Scores) and request.intervene is not None:

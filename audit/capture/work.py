@@ -1,8 +1,8 @@
 """Work that is asked per unit and not merged with the plain reading of texts.
 
-Shifted scores, continuations and divergences each run a text in a way of their own. A unit is the least that is
-stored by itself; units of one kind are packed into batches, and a batch is stored as a whole, so a run that is
-killed loses at most one.
+Shifted scores, continuations, divergences and patched parts each run a text in a way of their own. A unit is
+the least that is stored by itself; units of one kind are packed into batches, and a batch is stored as a whole, so
+a run that is killed loses at most one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,20 @@ import numpy as np
 from audit.capture import generation, interventions
 from audit.capture.executors.local import LocalExecutor
 from audit.capture.interventions import RowShifts
+from audit.capture.pairs import Pair, pair
 from audit.capture.passes import Brought, Wanted
+from audit.capture.patching import GRADIENT_SHARE, Row
 from audit.capture.store import key_of, request_key
 from audit.capture.tokens import TokenIds, answer_ids
 from audit.requests import (
     Answers,
     CannotAnswer,
     ClassLogits,
+    Contrast,
     Divergences,
     Generations,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     Shift,
@@ -32,6 +37,7 @@ from audit.requests import (
     jsonable,
 )
 from audit.shapes import Floats
+from audit.types import Part
 
 Ids: TypeAlias = Mapping[str, TokenIds]
 
@@ -46,6 +52,8 @@ class Unit:
     reference: str = ""
     seed: int | None = None
     shift: Shift | None = None
+    parts: tuple[Part, ...] = ()
+    positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +63,8 @@ class Ran:
     values: Sequence[Floats]
     rows: int
     tokens: int
+    backward_rows: int = 0
+    backward_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +115,18 @@ def works(requests: Sequence[Request]) -> list[Work]:
     out += [_written(request) for request in requests if isinstance(request, Generations)]
     if pairs := [u for r in requests if isinstance(r, Divergences) for u in units_of(r)]:
         out.append(_compared(_distinct(pairs)))
+    out += [_screened(request) for request in requests if isinstance(request, PartEffects)]
+    patched = [r for r in requests if isinstance(r, Patched)]
+    for contrast in dict.fromkeys(r.contrast for r in patched):
+        out.append(_patched(contrast, _distinct([u for r in patched if r.contrast == contrast for u in units_of(r)])))
     return out
 
 
-def units_of(request: Scores | Generations | Divergences) -> list[Unit]:
+PerUnit: TypeAlias = Scores | Generations | Divergences | PartEffects | Patched
+"""Requests whose answers are stored unit by unit; of scores, those under an intervention."""
+
+
+def units_of(request: PerUnit) -> list[Unit]:
     """Return the units of one request, in the order of its answer."""
     key = request_key(jsonable(request))
     match request:
@@ -126,6 +144,27 @@ def units_of(request: Scores | Generations | Divergences) -> list[Unit]:
         case Divergences():
             pairs = zip(request.references, request.texts, strict=True)
             return [Unit(request=key, key=key_of(a, b), text=b, reference=a) for a, b in pairs]
+        case PartEffects():
+            pairs = zip(request.references, request.texts, strict=True)
+            return [Unit(request=key, key=key_of(a, b), text=b, reference=a) for a, b in pairs]
+        case Patched():
+            # The set is part of the unit, so that a further set asks for itself alone; the pair comes first,
+            # so that sets of one pair are neighbours in a batch and share the reading of its reference.
+            key = request_key({**jsonable(request), "sets": ()})
+            keyed = [(parts, key_of(*sorted(part.name for part in parts))) for parts in request.sets]
+            everywhere = (None,) * len(request.texts)
+            return [
+                Unit(
+                    request=key,
+                    key=key_of(a, b) + of_set + (b"" if at is None else key_of(*map(str, sorted(at)))),
+                    text=b,
+                    reference=a,
+                    parts=parts,
+                    positions=at,
+                )
+                for a, b, at in zip(request.references, request.texts, request.positions or everywhere, strict=True)
+                for parts, of_set in keyed
+            ]
 
 
 def refuse(executor: LocalExecutor, request: Request, ids: Ids) -> None:
@@ -143,6 +182,15 @@ def refuse(executor: LocalExecutor, request: Request, ids: Ids) -> None:
         generation.refuse_unwritable(executor.loaded, longest, request.max_new_tokens)
     if isinstance(request, Divergences) and executor.loaded.multi_label:
         raise CannotAnswer("a classifier whose labels are independent has no one distribution to compare")
+    if isinstance(request, PartEffects | Patched):
+        where = executor.part_map
+        if isinstance(request, Patched):
+            where.check([part for parts in request.sets for part in parts])
+            for text, at in zip(request.texts, request.positions or (), strict=request.positions is not None):
+                if outside := [i for i in at if not 0 <= i < len(ids[text])]:
+                    raise CannotAnswer(f"a text of {len(ids[text])} tokens has none at {outside}")
+        for text, reference in zip(request.texts, request.references, strict=True):
+            pair(executor.loaded, request.contrast, text, ids[text], ids[reference])
 
 
 def _distinct(units: Sequence[Unit]) -> tuple[Unit, ...]:
@@ -242,6 +290,57 @@ def _compared(units: tuple[Unit, ...]) -> Work:
         units=tuple(sorted(units, key=lambda u: (u.reference, u.text))),
         # At worst every pair brings a reference of its own along.
         length=lambda unit, ids: 2 * max(len(ids[unit.text]), len(ids[unit.reference])),
+        same=lambda _unit, _ids: None,
+        wanted=Wanted(answers=frozenset({("",)})),
+        run=run,
+    )
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+def _pair(executor: LocalExecutor, contrast: Contrast, unit: Unit, ids: Ids) -> Pair:
+    return pair(executor.loaded, contrast, unit.text, ids[unit.text], ids[unit.reference])
+
+
+def _screened(request: PartEffects) -> Work:
+    def run(executor: LocalExecutor, batch: Sequence[Unit], ids: Ids) -> Ran:
+        pairs = [_pair(executor, request.contrast, unit, ids) for unit in batch]
+        found = executor.part_effects(pairs, both_ends=request.gradient_at == "both")
+        each = sum(len(p.text) for p in pairs) / len(pairs)
+        return Ran(
+            values=found.values,
+            rows=found.forward_rows,
+            tokens=round(found.forward_rows * each),
+            backward_rows=found.backward_rows,
+            backward_tokens=round(found.backward_rows * each),
+        )
+
+    return Work(
+        title="effects of all parts to first order",
+        units=_distinct(units_of(request)),
+        # Every part's input and its gradient are kept, so a token takes the room of several.
+        length=lambda unit, ids: GRADIENT_SHARE * len(ids[unit.text]),
+        same=lambda _unit, _ids: None,
+        wanted=Wanted(answers=frozenset({("",)})),
+        run=run,
+    )
+
+
+def _patched(contrast: Contrast, units: tuple[Unit, ...]) -> Work:
+    def run(executor: LocalExecutor, batch: Sequence[Unit], ids: Ids) -> Ran:
+        pairs = {(u.text, u.reference): u for u in batch}
+        bound = {key: _pair(executor, contrast, unit, ids) for key, unit in pairs.items()}
+        values, rows = executor.patch(
+            [Row(pair=bound[u.text, u.reference], parts=u.parts, positions=u.positions) for u in batch]
+        )
+        tokens = sum(len(ids[u.text]) for u in batch) + sum(len(one.reference) for one in bound.values())
+        return Ran(values=list(values[:, None]), rows=rows, tokens=tokens)
+
+    return Work(
+        title="parts taken from the counterpart",
+        units=units,
+        length=lambda unit, ids: len(ids[unit.text]),
         same=lambda _unit, _ids: None,
         wanted=Wanted(answers=frozenset({("",)})),
         run=run,

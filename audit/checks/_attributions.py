@@ -74,9 +74,13 @@ def attributed(method: Method, baseline_input: str, explained: Explained) -> Ask
 
 
 def from_two_baselines(
-    candidates: Sequence[str], explained: Explained, *, alike: Sequence[str] = ()
+    candidates: Sequence[str],
+    explained: Explained,
+    *,
+    method: Method = "integrated_gradients",
+    alike: Sequence[str] = (),
 ) -> Generator[Any, Any, tuple[list[Attributed], list[str]]]:
-    """Attribute by integrated gradients from the first two baseline inputs that this model can use.
+    """Attribute by one method from the first two baseline inputs that this model can use.
 
     Of those that are ``alike`` one is taken: two that say the same would agree and tell nothing. Returned beside the
     attributions is why others were refused.
@@ -89,7 +93,7 @@ def from_two_baselines(
         if baseline_input in alike and any(a.baseline_input in alike for a in out):
             continue
         try:
-            out.append((yield from attributed("integrated_gradients", baseline_input, explained)))
+            out.append((yield from attributed(method, baseline_input, explained)))
         except CannotAnswer as reason:
             refused.append(str(reason))
     return out, refused

@@ -8,6 +8,7 @@ Where the data hold no true outcomes the last point is untested, and an untested
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,9 +40,25 @@ def gate(
     checks = [_spread(score)]
     mass = decision.answer_mass(answer)
     if mass is not None:
-        checks.append(_mass(mass, data))
+        checks.append(_mass(mass, data.cluster_labels()))
     checks.append(_skill(data, score) if order is None else _order(order))
     return tuple(checks)
+
+
+def decides(decision: Decision, answer: ScoreAnswer, clusters: _stats.Labels) -> tuple[ValidityCheck, ...]:
+    """Return whether a model decides at all: enough to have its decisions explained, right or wrong as they are.
+
+    ``clusters`` are those of the rows of ``answer``.
+    """
+    mass = decision.answer_mass(answer)
+    given = () if mass is None else (_mass(mass, clusters),)
+    return (_spread(decision.score(answer)), *given)
+
+
+def spread_over(answer: ScoreAnswer, asked: Sequence[str], texts: Sequence[str]) -> ScoreAnswer:
+    """Return the answer of each of ``texts``, of which ``asked`` are the distinct ones that were scored."""
+    at = {text: i for i, text in enumerate(asked)}
+    return replace(answer, values=answer.values[[at[text] for text in texts]])
 
 
 def closed(checks: Sequence[ValidityCheck]) -> NotAssessed | None:
@@ -65,8 +82,8 @@ def _spread(score: Floats) -> ValidityCheck:
     )
 
 
-def _mass(mass: Floats, data: Dataset) -> ValidityCheck:
-    estimate = _stats.clustered_mean(mass, data.cluster_labels(), reach=1.0)
+def _mass(mass: Floats, clusters: _stats.Labels) -> ValidityCheck:
+    estimate = _stats.clustered_mean(mass, clusters, reach=1.0)
     low, high = _stats.limits(estimate)
     return ValidityCheck(
         name="answers_given",

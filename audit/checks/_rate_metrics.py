@@ -70,6 +70,7 @@ def _ratio(words: Words, *, name: str, title: str, meaning: str, reading: str) -
         unit="ratio",
         worse=Worse.LOWER,
         null=1.0,
+        ideal=1.0,
         descriptive=True,
         why_descriptive=words.unequal,
     )

@@ -14,6 +14,11 @@ from audit.requests import TokenisedText
 from audit.shapes import Bools, Floats
 from audit.types import Row
 
+UNSEEN = ("mask", "unk")
+"""Tokens that stand for no word: as baseline inputs they count as one kind."""
+CANDIDATES = 20
+"""Ordinary tokens that are tried as a baseline input; a vocabulary may lack some by themselves."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Marked:
@@ -51,6 +56,11 @@ def common_tokens(marked: Sequence[Marked], most: int) -> list[str]:
             t for t, p, c in zip(m.text.tokens, m.protected, m.counts, strict=True) if c and not p and t.strip()
         )
     return [token for token, _ in sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:most]]
+
+
+def usable_baselines(marked: Sequence[Marked]) -> tuple[str, ...]:
+    """Return the baseline inputs that are tried where a policy names none: no word at all, then common words."""
+    return (*UNSEEN, *(f"token:{token}" for token in common_tokens(marked, CANDIDATES)))
 
 
 class Shares(NamedTuple):

@@ -45,9 +45,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _faithfulness, _stats
+from audit.checks import _attributions, _faithfulness, _runs, _stats
 from audit.checks._attributions import Attributed, Explained
-from audit.checks._token_shares import Marked, common_tokens, mark, shares_by_text
+from audit.checks._token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import (
     Ablations,
@@ -58,7 +58,6 @@ from audit.requests import (
 )
 from audit.shapes import Floats
 from audit.types import (
-    Cell,
     Column,
     Dataset,
     Decision,
@@ -161,12 +160,6 @@ METRICS = (
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
-
-UNSEEN = ("mask", "unk")
-"""Tokens that stand for no word."""
-
-CANDIDATES = 20
-"""Ordinary tokens that are tried as a baseline input; a vocabulary may lack some by themselves."""
 
 MAPS = 4
 """Token maps printed, and drawn at random."""
@@ -297,7 +290,7 @@ def _ask(
     explained = Explained(texts=texts, contrast=contrast, tolerance=params.tolerance, max_steps=params.max_steps)
     # By default the mask and the unknown token count as one kind: the second input is an ordinary token.
     gradients, refused = yield from _attributions.from_two_baselines(
-        params.baseline_inputs or (*UNSEEN, *(f"token:{token}" for token in common_tokens(marked, CANDIDATES))),
+        params.baseline_inputs or usable_baselines(marked),
         explained,
         alike=UNSEEN if params.baseline_inputs is None else (),
     )
@@ -432,56 +425,9 @@ def _validity(
 
 
 def _baseline_table(every: Sequence[Attributed], marked: Sequence[Marked], decision: Decision) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for g in every:
-        kept = g.converged
-        shares = [some.protected for some in shares_by_text(g, marked).values()]
-        deltas = [
-            abs(a.completeness_delta) / max(abs(a.score - a.baseline_score), 0.1)
-            for a in (g.answers[i] for i in kept)
-            if a.completeness_delta is not None
-        ]
-        steps = [a.n_steps for a in (g.answers[i] for i in kept) if a.n_steps is not None]
-        at_baseline = np.array([a.baseline_score for a in g.answers])
-        positive = float((at_baseline > _margin(decision)).mean())
-        rows.append(
-            (
-                g.method.replace("_", " "),
-                g.baseline_input,
-                float(at_baseline.mean()),
-                positive,
-                len(kept),
-                len(g.answers) - len(kept),
-                float(np.median(steps)) if steps else None,
-                float(np.median(deltas)) if deltas else None,
-                max(deltas, default=None),
-                float(np.median(shares)) if shares else None,
-            )
-        )
-    return Table(
-        id="baselines",
-        title="Methods and baseline inputs",
-        columns=(
-            Column(title="Method"),
-            Column(title="Baseline input"),
-            Column(title="Mean score there", unit="logit"),
-            Column(title=f"Decided “{decision.positive}” there", unit="share"),
-            Column(title="Texts used", unit="count"),
-            Column(title="Not converged", unit="count"),
-            Column(title="Steps, median", unit="count"),
-            Column(title="Delta, median", unit="share"),
-            Column(title="Delta, worst", unit="share"),
-            Column(title="Protected share, median", unit="share"),
-        ),
-        rows=tuple(rows),
-        note="Scores are differences of logits. The delta is relative to the score difference (at least 0.1). A "
-        "baseline input on which the model already decides one way explains the other way only.",
-    )
-
-
-def _margin(decision: Decision) -> float:
-    """Return the decision threshold on the scale of logits."""
-    return float(np.log(decision.threshold / (1 - decision.threshold)))
+    shares = [[some.protected for some in shares_by_text(attributed, marked).values()] for attributed in every]
+    median = [float(np.median(those)) if those else None for those in shares]
+    return _runs.table(every, decision, more=(Column(title="Protected share, median", unit="share"), median))
 
 
 def _maps(
@@ -527,12 +473,7 @@ def _samples(drawn: Sequence[int], answered: _Answered, decision: Decision) -> t
 def _limits(data: Dataset, answered: _Answered, params: Params) -> tuple[str, ...]:
     size = len(answered.chosen)
     out = [f"A random sample of {size} of {len(data.rows)} rows was attributed."]
-    if lost := sorted({*range(size)} - {*answered.gradients[0].converged}):
-        numbers = ", ".join(str(i + 1) for i in lost)
-        out.append(
-            f"{len(lost)} texts did not converge within {params.max_steps} steps and are left out: "
-            f"sample rows {numbers[:200]}."
-        )
+    out += _runs.left_out(answered.gradients[0], params.max_steps)
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
     return tuple(out)
 

@@ -104,6 +104,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=1 / 3,
+        ideal=1.0,
     ),
     Metric(
         name="accuracy_ambiguous",
@@ -113,6 +114,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=1 / 3,
+        ideal=1.0,
     ),
     Metric(
         name="alignment_gap",

@@ -127,6 +127,7 @@ METRICS = (
         unit="share",
         worse=Worse.HIGHER,
         null=0.5,
+        ideal=0.0,
     ),
     Metric(
         name="family_inversion",
@@ -137,6 +138,7 @@ METRICS = (
         unit="share",
         worse=Worse.HIGHER,
         null=0.5,
+        ideal=0.0,
     ),
     Metric(
         name="licensed_contradiction",
@@ -157,6 +159,7 @@ METRICS = (
         reading="A consistent belief was elicited on {value} of items",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
         descriptive=True,
         why_descriptive="it says how much was measured, not how the model behaves",
     ),

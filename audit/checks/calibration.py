@@ -112,6 +112,7 @@ METRICS = (
         reading="The Brier score of {group} is {value}",
         unit="Brier",
         worse=Worse.HIGHER,
+        ideal=0.0,
     ),
     Metric(
         name="expected_calibration_error",

@@ -109,6 +109,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
 )
 _METRIC = {m.name: m for m in METRICS}

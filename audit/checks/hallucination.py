@@ -96,6 +96,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.0,
+        ideal=1.0,
     ),
     Metric(
         name="sureness_auroc",
@@ -105,6 +106,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="accuracy",
@@ -113,6 +115,7 @@ METRICS = (
         reading="Of questions with an answer, {value} are answered rightly",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
     ),
     Metric(
         name="probe_auroc",

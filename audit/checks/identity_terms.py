@@ -116,6 +116,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="bpsn_auc",
@@ -126,6 +127,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="bnsp_auc",
@@ -136,6 +138,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
 )
 _METRIC = {m.name: m for m in METRICS}

@@ -83,6 +83,7 @@ METRICS = (
         reading="Of {group}, {value} are decided as their true outcome has it",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
     ),
     Metric(
         name="balanced_accuracy",
@@ -92,6 +93,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="auroc",
@@ -101,6 +103,7 @@ METRICS = (
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
     ),
     Metric(
         name="average_precision",
@@ -110,6 +113,7 @@ METRICS = (
         reading="Average precision on {group} is {value}",
         unit="share",
         worse=Worse.LOWER,
+        ideal=1.0,
     ),
     Metric(
         name="accuracy_gain",

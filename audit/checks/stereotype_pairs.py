@@ -129,6 +129,7 @@ METRICS = (
         unit="share",
         worse=Worse.LOWER,
         null=0.5,
+        ideal=1.0,
         descriptive=True,
         why_descriptive="it says how well the model does the task of the pairs, not how it behaves",
     ),

@@ -11,12 +11,14 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import audit
-from audit.cli import proving, reports, running, signing
+from audit import registry
+from audit.cli import explaining, proving, redact, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -41,9 +43,11 @@ app.add_typer(history_app, name="history")
 for command in (
     running.run,
     running.plan,
+    explaining.explain,
     reports.report,
     reports.diff,
     reports.verify,
+    redact.redact,
     signing.sign,
     proving.demo,
     proving.selftest,
@@ -82,7 +86,18 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+def _before(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    check_module: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--check-module",
+            metavar="FILE",
+            help="Python file with a check of your own; may be repeated. It is run: only for code that you trust.",
+        ),
+    ] = None,
+) -> None:
+    registry.use_files(tuple(check_module or ()))
     if version:
         typer.echo(audit.__version__)
         raise typer.Exit(0)

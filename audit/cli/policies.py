@@ -13,7 +13,8 @@ from audit.cli.init import policy_init
 from audit.errors import UserError
 
 policy_app = typer.Typer(
-    help="Write and look at policies: init, validate, show, freeze, schema, provider, list.", no_args_is_help=True
+    help="Write and look at policies: init, validate, show, freeze, reference, examples, schema, provider, list.",
+    no_args_is_help=True,
 )
 
 
@@ -24,6 +25,7 @@ def policy_validate(
 ) -> None:
     """Check policies and their data; print every problem with its line."""
     from audit import pipeline
+    from audit.policy.problems import counted
 
     failed = []
     for name in policies:
@@ -34,7 +36,12 @@ def policy_validate(
             continue
         rows = sum(len(d.rows) for d in policy.datasets.values())
         criteria = sum(len(c.criteria) for c in policy.checks)
-        typer.echo(f"{policy.path}: valid ({len(policy.checks)} checks, {criteria} criteria, {rows:,} rows)")
+        parts = (
+            counted(len(policy.checks), "check"),
+            counted(criteria, "criterion", "criteria"),
+            counted(rows, "row"),
+        )
+        typer.echo(f"{policy.path}: valid ({', '.join(parts)})")
     if failed:
         given.print_errors(failed)
         raise typer.Exit(UserError.exit_code)
@@ -79,6 +86,38 @@ def policy_provider(
         typer.echo(f"  not supplied: {title}")
 
 
+@policy_app.command("reference")
+def policy_reference(
+    check: Annotated[str, typer.Argument(metavar="[CHECK]", help="One check type; by default everything.")] = "",
+) -> None:
+    """Print what a policy may say: every key, check, parameter and metric, as Markdown."""
+    from audit import policy as policies
+    from audit.registry import check_types
+    from audit.resources import shipped_policies
+
+    types, shipped = check_types(), shipped_policies()
+    text = policies.reference_of(check, types, shipped) if check else policies.reference(types, shipped)
+    typer.echo(text, nl=False)
+
+
+@policy_app.command("examples")
+def policy_examples(
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="The check type whose examples are run.")],
+) -> None:
+    """Run the examples of a check: signals that it must find, noise that it must not; needs no model."""
+    from audit import tryout
+    from audit.policy import named_check
+    from audit.registry import check_types
+
+    kind = named_check(check, check_types(), where="policy examples")
+    outcomes = tryout.tried(kind)
+    for each in outcomes:
+        typer.echo(f"  {'as it says' if each.held else 'NOT SO    '}  {each.name}: {each.said}")
+    if wrong := tryout.failed(kind, outcomes):
+        given.print_errors([wrong])
+        raise typer.Exit(UserError.exit_code)
+
+
 @policy_app.command("list")
 def policy_list() -> None:
     """List the shipped policies and the check types they can use."""
@@ -97,19 +136,23 @@ def policy_list() -> None:
 @policy_app.command("freeze")
 def policy_freeze(
     policy: PolicyArg,
+    set_: SetOpt = None,
     author: Annotated[str, typer.Option("--author", metavar="NAME", help="Who fixes the criteria, as stated.")] = "",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="File to write; by default POLICY.frozen.json beside it."),
     ] = None,
 ) -> None:
-    """Fix the criteria and data of a policy before a run; every run then prints what differs."""
+    """Fix the criteria and data of a policy before a run; every run then prints what differs.
+
+    With --set, what is fixed is what the run with the same --set will do.
+    """
     import datetime as dt
 
     from audit import pipeline
     from audit import policy as policies
 
-    read = pipeline.read_policy(given.policy_path(policy))
+    read = pipeline.read_policy(given.policy_path(policy), tuple(set_ or ()))
     typer.echo(f"wrote {policies.freeze(read, author=author, now=dt.datetime.now(dt.UTC), out=out)}")
 
 

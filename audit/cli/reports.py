@@ -29,7 +29,10 @@ def report(
         Path | None, typer.Option("--out", help="Folder for the reports; by default the record's own.")
     ] = None,
     template: Annotated[
-        str, typer.Option("--template", help="technical, summary (two pages) or eu_ai_act (by article).")
+        str,
+        typer.Option(
+            "--template", help="technical, summary (two pages), eu_ai_act (by article) or ll144 (New York City)."
+        ),
     ] = "technical",
     _schema: Annotated[
         bool,

@@ -8,7 +8,7 @@ Nothing here knows a model, and the store of a model's answers is another thing 
 from audit.history.address import DEFAULT, Address, located
 from audit.history.chain import Fault, Link
 from audit.history.entries import Entry, Wanted, wanted
-from audit.history.opening import add, entries, look, show
+from audit.history.opening import add, entries, known, look, show
 from audit.history.trends import trend
 from audit.history.verification import check
 
@@ -22,6 +22,7 @@ __all__ = [
     "add",
     "check",
     "entries",
+    "known",
     "located",
     "look",
     "show",

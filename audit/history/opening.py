@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from audit.errors import user_error
 from audit.history import chain
 from audit.history.address import located
-from audit.history.entries import Entry, Wanted
+from audit.history.entries import Entry, Wanted, wanted
 from audit.record import SCHEMA_VERSION, HistoryPart, Record
+from audit.types import KnownRun, Verdict
 
 if TYPE_CHECKING:
     from audit.history.sql import Store, Stored
@@ -101,6 +102,32 @@ def entries(where: str, asked: Wanted = EVERY) -> list[Entry]:
     """
     with opened(where) as store:
         return store.entries(asked)
+
+
+def known(where: str, policy: str) -> tuple[KnownRun, ...]:
+    """List the runs of a policy as lists of runs are told; none where the history has not been begun.
+
+    Raises
+    ------
+    UserError
+        When the history cannot be read.
+    """
+    with opened(where) as store:
+        begun = store.address.path is None or store.address.path.exists()
+        found = store.entries(wanted(policy=policy)) if begun else []
+    return tuple(_known(entry) for entry in found)
+
+
+def _known(entry: Entry) -> KnownRun:
+    return KnownRun(
+        begun=entry.begun,
+        ended=True,
+        model_digest=entry.model_digest,
+        policy_version=entry.policy_version,
+        verdict=Verdict(entry.verdict) if entry.verdict in set(Verdict) else None,
+        exit_code=entry.exit_code,
+        history=entry.link.number,
+    )
 
 
 def show(where: str, number: int) -> Record:

@@ -15,6 +15,7 @@ from audit.history.chain import Fault, Link
 from audit.history.entries import FACTS, facts
 from audit.history.opening import EVERY, opened
 from audit.record import HistoryPart, Record, content_of
+from audit.redaction import PERSONAL, same_record
 from audit.text import printable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MOST_FAULTS = 20
 
 THE_RECORD = "the record's place in its history"
 THE_HISTORY = "the history of runs"
+WITHHELD = "the record but for its withheld texts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class _Seen:
     id: str | None
     links: tuple[Link, ...]
     faults: tuple[Fault, ...]
+    kept: bytes | None = None
+    """The one record that was asked for."""
 
     @property
     def newest(self) -> int:
@@ -58,16 +62,55 @@ def check(where: str | None, record: Record, *, source: bytes | None = None) -> 
     """
     content = record.content() if source is None else content_of(json.loads(source))
     digest, carried = hashlib.sha256(content).hexdigest(), record.history
+    own = () if carried is not None and _withholds(record) else _own(carried, digest)
     if where is None:
-        return _printable(*_own(carried, digest), _unseen(carried))
-    seen = _read(where)
+        return _printable(*own, *_cannot_tell(record), _unseen(carried))
+    seen = _read(where, keep=carried.number if carried is not None and _withholds(record) else 0)
     place = _place(carried, digest, seen)
-    return _printable(*_own(carried, digest), *_broken(seen.faults), place, *_reach(carried, place, seen))
+    whole = _entered_whole(record, content, seen)
+    return _printable(*own, *_broken(seen.faults), *whole, place, *_reach(carried, place, seen))
 
 
 def _printable(*said: Statement) -> tuple[Statement, ...]:
     """Return statements that can be shown anywhere: they quote what somebody may have written into a database."""
     return tuple(replace(each, says=printable(each.says)) for each in said)
+
+
+# ---- a record that withholds texts ---------------------------------------------------------------
+
+
+def _withholds(record: Record) -> bool:
+    """Whether texts were withheld after the record was entered, and it has another digest now.
+
+    What was withheld when it was made was entered so.
+    """
+    return record.texts is not None and any(said.because != PERSONAL for said in record.texts.withheld.values())
+
+
+def _cannot_tell(record: Record) -> Iterator[Statement]:
+    if record.history is not None and _withholds(record):
+        says = (
+            "Texts are withheld from the record, so it has not the digest that was entered; only the history can tell "
+        )
+        says += "whether all the rest is as it was."
+        yield Statement(about=WITHHELD, standing=Standing.NOT_COVERED, says=says)
+
+
+def _entered_whole(record: Record, content: bytes, seen: _Seen) -> Iterator[Statement]:
+    """Say whether the record that was entered is this one with its texts."""
+    if record.history is None or not _withholds(record) or seen.kept is None:
+        return
+    number = record.history.number
+    try:
+        same = same_record(json.loads(seen.kept), json.loads(content))
+    except (ValueError, RecursionError):
+        same = False
+    if same:
+        says = f"Run {number} of the history is this record, but for the texts that are withheld here."
+        yield Statement(about=WITHHELD, standing=Standing.ATTESTED, says=says)
+    else:
+        says = f"Run {number} of the history is another record, or more than texts was changed in this one."
+        yield Statement(about=WITHHELD, standing=Standing.BROKEN, says=says)
 
 
 # ---- what the record says by itself --------------------------------------------------------------
@@ -109,18 +152,20 @@ def _link(carried: HistoryPart) -> Link:
 # ---- what the history says by itself -------------------------------------------------------------
 
 
-def _read(where: str) -> _Seen:
+def _read(where: str, keep: int = 0) -> _Seen:
     with opened(where) as store:
         history = store.history()
         if history is None:
             return _Seen(id=None, links=(), faults=())
         links: list[Link] = []
         found: list[Fault] = []
+        kept: bytes | None = None
         for stored in store.stored(EVERY):
             links.append(stored.entry.link)
             found += _edited(stored)
+            kept = stored.record if stored.entry.link.number == keep else kept
     found += chain.faults(history, links)
-    return _Seen(id=history, links=tuple(links), faults=tuple(sorted(found, key=lambda fault: fault.number)))
+    return _Seen(id=history, links=tuple(links), faults=tuple(sorted(found, key=lambda fault: fault.number)), kept=kept)
 
 
 def _edited(stored: Stored) -> Iterator[Fault]:

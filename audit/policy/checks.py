@@ -74,7 +74,7 @@ def _type(path: KeyPath, name: Any, reading: Reading, check_types: Mapping[str, 
             (*path, "check"),
             found=f"the unknown check `{shortened(name)}`",
             expected=one_of(options),
-            do=nearest(name, options),
+            do=nearest(name, options) or "a check of your own is given before the command: --check-module FILE",
         )
     return check_types.get(name)
 
@@ -90,7 +90,7 @@ def _params(path: KeyPath, own: dict[str, Any], check_type: CheckType, reading: 
         if (file := reading.file_at((*path, *at))) is None:
             unreadable.append(at)
         else:
-            files[file.written] = file
+            files[str(reading.document.get((*path, *at)))] = file
     for at in list(tables_in(check_type.params, own)):
         given = reading.document.get((*path, *at))
         if isinstance(given, str):

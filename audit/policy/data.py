@@ -16,7 +16,7 @@ from audit.policy import extract
 from audit.policy.document import KeyPath
 from audit.policy.labels import label_column, labelled, meanings
 from audit.policy.problems import counted, nearest, one_of, shortened
-from audit.policy.reading import Reading
+from audit.policy.reading import PERSONAL, Reading
 from audit.policy.roles import check_groups, check_roles, columns_known, tell_missing
 from audit.policy.schema_data import DataEntry, PatternStep, SampleEntry, WordsStep
 from audit.policy.sources import Source, source
@@ -274,5 +274,6 @@ def _card(name: str, entry: DataEntry, state: _State) -> DataCard:
         rows_read=len(state.source.table.rows),
         rows_used=0,
         dropped=dict(state.dropped),
+        rows_shown=entry.origin not in PERSONAL or entry.show_rows,
         special_category=entry.art4a.model_dump() if entry.art4a else {},
     )

@@ -1,4 +1,4 @@
-"""Shows a policy as it will be used, and the shape of every policy as a JSON Schema."""
+"""Shows a policy as it will be used, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from audit.policy.document import Document, KeyPath
 from audit.policy.loader import Draft, draft, file_bytes
 from audit.policy.paths import FileRefusedError
 from audit.policy.scalars import plain
-from audit.policy.schema import CheckEntry, CriterionEntry, HazardEntry, PolicyFile, WaiverEntry
+from audit.policy.schema import CriterionEntry, HazardEntry, WaiverEntry
 from audit.policy.tables import SUFFIXES
 from audit.registry import CheckType
 from audit.text import printable
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DEFAULT = "default"
 
@@ -39,6 +37,8 @@ def show(
 ) -> str:
     """Return the policy with every default filled in, each value with where it comes from.
 
+    A policy that extends another is shown written out, so what is inherited carries its file and line.
+
     Data files are named but not read; tables of check parameters are read, since their rows decide whether the
     parameters are right.
 
@@ -52,7 +52,7 @@ def show(
     lines: list[str] = []
     for key, value in _resolved(read).items():
         lines += _lines(value, (key,), 0, read)
-    return "\n".join([*_variable_lines(read), *lines]) + "\n"
+    return "\n".join([*_base_lines(read), *_variable_lines(read), *lines]) + "\n"
 
 
 def title(path: str | Path) -> str:
@@ -70,7 +70,7 @@ def title(path: str | Path) -> str:
 def _resolved(read: Draft) -> dict[str, Any]:
     """Return the policy with defaults, in the order of the schema."""
     assert read.header is not None
-    out = read.header.model_dump(by_alias=True)
+    out = read.header.model_dump(by_alias=True, exclude={"extends"})
     out["model"] = _dump(read.model)
     out["data"] = {name: _dump(entry) for name, entry in read.data.items()}
     hazards = read.reading.document.data.get("hazards", [])
@@ -99,11 +99,17 @@ def _check(check: DraftCheck, document: Document) -> dict[str, Any]:
 
 def _as_given(value: Any, given: Any) -> Any:
     """Return a parameter with its defaults, but with the paths of tables in place of their rows."""
-    if isinstance(given, str) and isinstance(value, list):
+    if isinstance(given, str) and isinstance(value, list | str):
         return given
     if isinstance(value, dict) and isinstance(given, dict):
         return {key: _as_given(item, given.get(key)) for key, item in value.items()}
     return value
+
+
+def _base_lines(read: Draft) -> Iterator[str]:
+    """Say what the policy extends; what is shown stands by itself, so it extends nothing."""
+    for base in read.reading.document.bases:
+        yield printable(f"# extends {base.name}: {base.path}, SHA-256 {base.sha256}")
 
 
 def _variable_lines(read: Draft) -> Iterator[str]:
@@ -142,7 +148,9 @@ def _origin(value: Any, path: KeyPath, read: Draft) -> str:
     if override := document.override_of(path):
         return printable(override) + _file(value, path, read)
     if path in document.places:
-        return f"line {document.places[path].line}" + _file(value, path, read)
+        place = document.places[path]
+        line = f"line {place.line}" if place.path == document.path else f"{printable(place.path)}:{place.line}"
+        return line + _file(value, path, read)
     return DEFAULT
 
 
@@ -153,7 +161,8 @@ def _file(value: Any, path: KeyPath, read: Draft) -> str:
         return ""
     try:
         by_user = path in read.reading.document.overridden
-        return f", {printable(read.reading.files.find(value, by_user=by_user).shown)}"
+        home = read.reading.document.home_of(path)
+        return f", {printable(read.reading.files.find(value, by_user=by_user, home=home).shown)}"
     except FileRefusedError as error:
         return f", cannot be read: {printable(error.found)}"
 
@@ -163,64 +172,3 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str) and _BARE.fullmatch(value) and plain(value) == value:
         return printable(value)
     return printable(json.dumps(value, ensure_ascii=False))
-
-
-# --------------------------------------------------------------------------------------------------
-# JSON Schema
-# --------------------------------------------------------------------------------------------------
-
-
-def json_schema(check_types: Mapping[str, CheckType]) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a policy, for editors: one branch for each check type."""
-    schema = PolicyFile.model_json_schema(by_alias=True)
-    definitions: dict[str, Any] = schema.setdefault("$defs", {})
-    common = CheckEntry.model_json_schema(by_alias=True)
-    definitions.update(common.pop("$defs", {}))
-    criterion = CriterionEntry.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    definitions.update(criterion.pop("$defs", {}))
-    branches = []
-    for name, check_type in check_types.items():
-        definitions[f"check:{name}"] = _branch(check_type, common, criterion, definitions)
-        branches.append({"$ref": f"#/$defs/check:{name}"})
-    checks = schema["properties"]["checks"]
-    checks["items"] = {"oneOf": branches} if branches else {"type": "object"}
-    return {"$schema": DIALECT, **schema}
-
-
-def schema_text(check_types: Mapping[str, CheckType]) -> str:
-    """Return the JSON Schema as it is shipped in ``policies/policy.schema.json``."""
-    return json.dumps(json_schema(check_types), indent=1, ensure_ascii=False) + "\n"
-
-
-def _branch(
-    check_type: CheckType, common: dict[str, Any], criterion: dict[str, Any], definitions: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the schema of one type's entries; definitions of its parameters carry its name."""
-    template = f"#/$defs/{check_type.name}:{{model}}"
-    params = check_type.params.model_json_schema(by_alias=True, ref_template=template)
-    for name, definition in params.pop("$defs", {}).items():
-        definitions[f"{check_type.name}:{name}"] = definition
-    judged = [metric.name for metric in check_type.metrics if not metric.descriptive]
-    bound = json.loads(json.dumps(criterion))
-    bound["properties"]["metric"]["enum"] = judged
-    also = sorted({name for metric in check_type.metrics for name in metric.judged_with})
-    bound["properties"]["also"]["propertyNames"] = {"enum": also}
-    bound["oneOf"] = [{"required": ["at_most"]}, {"required": ["at_least"]}]
-    definitions[f"{check_type.name}:criterion"] = bound
-    properties = {
-        **common["properties"],
-        "check": {"const": check_type.name, "description": check_type.title},
-        **params.get("properties", {}),
-        "criteria": {
-            **common["properties"]["criteria"],
-            "items": {"$ref": f"#/$defs/{check_type.name}:criterion"},
-        },
-    }
-    return {
-        "type": "object",
-        "title": check_type.title,
-        "description": check_type.method.get("", ""),
-        "properties": properties,
-        "required": [*common["required"], *params.get("required", [])],
-        "additionalProperties": False,
-    }

@@ -14,6 +14,22 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Base:
+    """A policy that another one extends."""
+
+    name: str
+    """As the record names it: relative to the policy, or beginning with a variable."""
+    path: str
+    """As positions name it."""
+    home: str
+    """Folder of ``name``: the files that it names are found there."""
+    source: str
+    sha256: str
+    """Of the file's bytes."""
+    lines: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """Plain data read from a policy file, and where each key and value stands in it."""
 
@@ -28,6 +44,8 @@ class Document:
     overridden: Mapping[KeyPath, str] = field(default_factory=dict)
     """Values given on the command line → ``--set key=value``."""
     lines: Sequence[str]
+    bases: tuple[Base, ...] = ()
+    """What the policy extends, the nearest first; values of theirs are placed in their files."""
 
     def get(self, path: KeyPath) -> Any:
         """Return the value at a path.
@@ -64,10 +82,25 @@ class Document:
         return self.override_of(path) or (self.key_place(path) if key else self.place_of(path))
 
     def excerpt(self, where: Place | str) -> str:
-        """Return the line at a position of this file."""
-        if isinstance(where, str) or where.path != self.path or not 1 <= where.line <= len(self.lines):
+        """Return the line at a position of this file, or of one that it extends."""
+        if isinstance(where, str):
             return ""
-        return self.lines[where.line - 1]
+        base = self.base_at(where)
+        lines = self.lines if base is None else base.lines
+        if (base is None and where.path != self.path) or not 1 <= where.line <= len(lines):
+            return ""
+        return lines[where.line - 1]
+
+    def base_at(self, where: Place | str) -> Base | None:
+        """Return the base whose file a position is in; None for the policy's own and for anything else."""
+        if isinstance(where, str) or where.path == self.path:
+            return None
+        return next((base for base in self.bases if base.path == where.path), None)
+
+    def home_of(self, path: KeyPath) -> str:
+        """Return the home of the file that a value is written in: ``""`` for the policy's own and the command line."""
+        base = None if self.override_of(path) else self.base_at(self.place_of(path))
+        return "" if base is None else base.home
 
     def texts(self, path: KeyPath) -> Any:
         """Return the value at a path with every scalar as text, as it is written; nothing becomes ``""``."""

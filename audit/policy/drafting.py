@@ -27,6 +27,8 @@ class Begun:
     positive: str
     negative: str
     rows: GivenRows | None
+    provider: str = ""
+    """File of the provider's facts beside the policy; ``""`` for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,9 @@ def _head(begun: Begun) -> Iterator[str]:
     yield '  - {name: "", function: "", on: ""} # blank entries are printed as not supplied'
     yield "# Laws and frameworks that the report holds the results against."
     yield f"regulations: {_q(preset.regulations)}"
+    if begun.provider:
+        yield "# What no measurement can know: fill it in; what stays blank is printed as not supplied."
+        yield f"provider: {_q(begun.provider)}"
     yield "# What only you can know about how far these results carry."
     yield "limits:"
     if begun.rows is None:
@@ -91,6 +96,12 @@ def _own_rows(rows: GivenRows) -> Iterator[str]:
     yield "    licence: not stated # the terms under which the rows may be used"
     yield "    # cluster: … names the column that rows share (a person, a template). Without it every row counts as"
     yield "    # independent, and where rows do share something, intervals come out too narrow."
+    yield from _no_label()
+
+
+def _no_label() -> Iterator[str]:
+    yield "    # label: … names the column with the true outcome (1, 0, or a mapping of values). Without it nothing"
+    yield "    # shows that the model can do the task: a bound can then be seen to be passed, and never to be kept."
 
 
 def _own_cases(preset: DecisionPreset, rows: GivenRows) -> Iterator[str]:
@@ -130,6 +141,7 @@ def _made_cases(preset: DecisionPreset) -> Iterator[str]:
     yield f"    groups: [{preset.attribute}] # protected attributes"
     yield f"    legitimate: {_q(preset.legitimate)} # what a decision may rest on"
     yield f"    cluster: {preset.field} # what cases share: intervals count names, not cases"
+    yield from _no_label()
     yield "    origin: synthetic"
     yield "    licence: CC0-1.0"
     yield "    language: en"

@@ -1,9 +1,10 @@
 """Freezes a policy, and says later what differs from what was frozen.
 
 A freeze file states what verdicts of a policy rest on: its criteria, the parameters of its checks, its rows, its
-families of hypotheses. It stands beside the policy and goes where the policy goes. Nothing in it is a proof of time:
-who can write the policy can write it too, so reports print its date and author *as stated*. Whoever needs more
-commits it, signs it or has it stamped; its digest is in the record. A run compares and never refuses.
+families of hypotheses, what it inherits and what the command line changes. It stands beside the policy and goes where
+the policy goes. Nothing in it is a proof of time: who can write the policy can write it too, so reports print its date
+and author *as stated*. Whoever needs more commits it, signs it or has it stamped; its digest is in the record. A run
+compares and never refuses.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from audit.types import Dataset, Freeze, Policy
 SUFFIX = ".frozen.json"
 MAX_BYTES = 8 << 20
 MAX_AUTHOR = 300
+RESTED_ON = ("model", "data", "hazards", "checks", "seed", "waivers")
+"""Keys of a policy that verdicts rest on."""
 MOST_TOLD = 40
 """Differences that are told one by one."""
 
@@ -59,8 +62,10 @@ class FrozenPolicy(Part):
     policy: str
     version: str
     sha256: str
-    overrides: dict[str, str] = Field(default_factory=dict, max_length=0)
-    """None: what is frozen is what the file says."""
+    overrides: dict[str, str] = Field(default_factory=dict)
+    """Values given with ``--set`` that verdicts may rest on; folders of variables are where they are on a machine."""
+    extends: dict[str, str] = Field(default_factory=dict)
+    """Policies that it extends."""
     model: str
     criteria: list[FrozenCriterion]
     hazards: dict[str, list[str]]
@@ -81,15 +86,11 @@ def freeze(policy: Policy, *, author: str, now: dt.datetime, out: Path | None = 
     Raises
     ------
     UserError
-        When the policy was changed on the command line, the file is there already or cannot be written: an earlier
-        freeze is evidence, and nothing may replace it by accident.
+        When the file is there already or cannot be written: an earlier freeze is evidence, and nothing may replace it
+        by accident.
     """
     path = out or beside(Path(policy.path))
     title = "The policy cannot be frozen"
-    if policy.overrides:
-        raise user_error(
-            title, where="--set", found=next(iter(policy.overrides)), expected="a policy frozen as its file says"
-        )
     if len(author) > MAX_AUTHOR or UNFIT.search(author):
         found = counted(len(author), "character") if len(author) > MAX_AUTHOR else "a character that cannot be shown"
         raise user_error(title, where="--author", found=found, expected=f"a name of at most {MAX_AUTHOR} characters")
@@ -114,13 +115,19 @@ def freeze(policy: Policy, *, author: str, now: dt.datetime, out: Path | None = 
 
 
 def frozen(policy: Policy, *, author: str, now: dt.datetime) -> FrozenPolicy:
-    """Return what verdicts of a policy rest on, as a freeze file holds it."""
+    """Return what verdicts of a policy rest on, as a freeze file holds it.
+
+    Values given on the command line are in their place, and named beside: what is frozen is what would be run.
+    """
+    bases = {base.name: base.sha256 for base in policy.bases}
     return FrozenPolicy(
         frozen=now.astimezone(dt.UTC).isoformat(timespec="seconds"),
         author=author,
         policy=policy.id,
         version=policy.version,
         sha256=policy.sha256,
+        overrides={key: text for key, text in policy.overrides.items() if key.split(".")[0] in RESTED_ON},
+        extends=bases,
         model=_digest([policy.task, vars(policy.decision)]),
         criteria=[
             FrozenCriterion(check=check.id, metric=c.metric, relation=c.relation, bounds=dict(c.bounds))
@@ -133,7 +140,7 @@ def frozen(policy: Policy, *, author: str, now: dt.datetime) -> FrozenPolicy:
             for check in policy.checks
         },
         data={name: rows_digest(data) for name, data in policy.datasets.items()},
-        files=dict(policy.files),
+        files={name: digest for name, digest in policy.files.items() if name not in bases},
         waivers=[_digest([w.hazard, w.check, w.criterion, w.expires, w.stops]) for w in policy.waivers],
     )
 
@@ -202,6 +209,8 @@ def differences(then: FrozenPolicy, now: FrozenPolicy) -> Iterator[str]:
         yield f"the policy: `{shortened(then.policy)}` was frozen"
     if then.model != now.model:
         yield "the model's task or decision"
+    yield from _overrides(then, now)
+    yield from _entries("extended policy", "has other content", then.extends, now.extends)
     yield from _criteria(then, now)
     yield from _entries("hazard", "watches other checks", then.hazards, now.hazards)
     yield from _entries("check", "has other parameters, data or type", then.checks, now.checks)
@@ -211,6 +220,14 @@ def differences(then: FrozenPolicy, now: FrozenPolicy) -> Iterator[str]:
         yield f"{counted(len(gone), 'waiver')} removed or changed"
     if added := set(now.waivers) - set(then.waivers):
         yield f"{counted(len(added), 'waiver')} added or changed"
+
+
+def _overrides(then: FrozenPolicy, now: FrozenPolicy) -> Iterator[str]:
+    for key in sorted(then.overrides.keys() | now.overrides.keys()):
+        was, is_now = then.overrides.get(key), now.overrides.get(key)
+        if was != is_now:
+            words = ["not given" if value is None else shortened(value) for value in (was, is_now)]
+            yield f"--set {shortened(key)}: {words[0]} when frozen, {words[1]} now"
 
 
 def _criteria(then: FrozenPolicy, now: FrozenPolicy) -> Iterator[str]:

@@ -10,19 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from audit.errors import user_error
+from audit.policy import extending, regulations, strict_yaml
 from audit.policy import provider as providers
-from audit.policy import regulations, strict_yaml
 from audit.policy.annotations import keys
 from audit.policy.checks import DraftCheck, drafted, hazard, planned, unique
 from audit.policy.criteria import person
 from audit.policy.data import dataset
 from audit.policy.decision import decision
+from audit.policy.document import Document
 from audit.policy.encoding import MAX_BYTES, TITLE
+from audit.policy.explaining import explaining
+from audit.policy.extending import Whole
 from audit.policy.overrides import Given, applied
-from audit.policy.paths import Files, Findable, Kept, neighbour, variables
+from audit.policy.paths import Files, Findable, Kept, declared, neighbour, variables
 from audit.policy.problems import Problems
 from audit.policy.reading import Reading
 from audit.policy.schema import (
@@ -32,13 +33,12 @@ from audit.policy.schema import (
     MAX_WAIVERS,
     Header,
     ModelEntry,
-    VariableEntry,
 )
 from audit.policy.schema_data import DataEntry
 from audit.policy.validation import validated
 from audit.policy.waivers import check_dates, waiver
 from audit.registry import CheckType
-from audit.types import Decision, Hazard, Policy, ProviderFacts, Waiver
+from audit.types import Decision, ExtendedPolicy, Hazard, Policy, ProviderFacts, Waiver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ def load(
     check_dates(read.waivers, reading, day)
     law = regulations.named(header.regulations, reading, day) if header else ()
     facts = _facts(header, provider, reading)
+    told = explaining(header.explain, reading, datasets) if header else None
     reading.problems.stop()
     assert header is not None
     assert read.model is not None
@@ -101,6 +102,9 @@ def load(
         purpose=header.purpose,
         path=str(path),
         source=reading.document.source,
+        bases=tuple(
+            ExtendedPolicy(name=base.name, sha256=base.sha256, source=base.source) for base in reading.document.bases
+        ),
         sha256=hashlib.sha256(read.raw).hexdigest(),
         overrides=read.given.texts,
         files=dict(sorted(reading.digests.items())),
@@ -118,6 +122,7 @@ def load(
         regulations=law,
         reaches=regulations.reaches() if law else {},
         provider=facts,
+        explain=told,
     )
 
 
@@ -162,19 +167,17 @@ def draft(
     """
     path = Path(path)
     raw = file_bytes(path) if kept is None else kept.policy
-    given = applied(strict_yaml.read(raw, str(path)), overrides)
+    whole = _whole(strict_yaml.read(raw, str(path)), overrides, environ, kept)
+    given = applied(whole.document, overrides)
     document = given.document
     problems = Problems(document)
+    problems.add(*whole.problems)
     header = validated(Header, document.data, at=(), problems=problems)
     _check_variable_names(document.data, problems)
-    declared = _variables(document.data)
-    right = {name: entry for name, entry in declared.items() if entry is not None}
-    files: Findable = kept or Files(
-        folder=path.parent,
-        variables=variables(right, given.variables, environ, path.parent),
-        unusable=declared.keys() - right.keys(),
-    )
+    files = kept or _files(whole, given, environ)
     reading = Reading(document, problems, files)
+    reading.read.update(whole.read)
+    reading.digests.update({base.name: base.sha256 for base in document.bases})
     model, decided = _model(document.data, problems)
     data = {
         name: validated(DataEntry, entry, at=("data", name), problems=problems)
@@ -227,21 +230,29 @@ def _entries(value: Any, kind: type[dict[str, Any] | list[Any]], most: int) -> l
     return list(value.items() if isinstance(value, dict) else enumerate(value))[:most]
 
 
-def _variables(data: Mapping[str, Any]) -> dict[str, VariableEntry | None]:
-    """Return the declared variables; None for those with which the header already has a problem."""
-    declared = data.get("variables")
-    out: dict[str, VariableEntry | None] = {}
-    for name, entry in declared.items() if isinstance(declared, dict) else ():
-        try:
-            out[name] = VariableEntry.model_validate(entry)
-        except ValidationError:
-            out[name] = None
-    return out
+def _whole(document: Document, overrides: Sequence[str], environ: Mapping[str, str], kept: Kept | None) -> Whole:
+    """Return a policy with what it extends."""
+    if kept is not None:
+        return extending.whole_of_kept(document, kept)
+    return extending.whole(document, given=extending.given_folders(overrides), environ=environ)
+
+
+def _files(whole: Whole, given: Given, environ: Mapping[str, str]) -> Findable:
+    document = given.document
+    entries = declared(document.data)
+    right = {name: entry for name, entry in entries.items() if entry is not None}
+    folders = {name: whole.folders[document.home_of(("variables", name))] for name in right}
+    return Files(
+        folder=whole.folders[""],
+        variables=variables(right, given.variables, environ, folders),
+        unusable=entries.keys() - right.keys(),
+        homes=whole.folders,
+    )
 
 
 def _check_variable_names(data: Mapping[str, Any], problems: Problems) -> None:
-    declared = data.get("variables")
-    for name in declared if isinstance(declared, dict) else ():
+    named = data.get("variables")
+    for name in named if isinstance(named, dict) else ():
         if name in keys(Header):
             problems.at(
                 ("variables", name),

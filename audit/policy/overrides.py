@@ -91,7 +91,9 @@ def _value(text: str) -> Any:
 def _resolved(document: Document, key: str) -> KeyPath:
     """Return the path that a dotted key names."""
     words = key.split(".")
-    roots = [*keys(Header), *_declared(document)]
+    roots = [*(name for name in keys(Header) if name != "extends"), *_declared(document)]
+    if words[0] == "extends":
+        raise _UnusableError("`extends`", "the key of a value: what a policy extends stands in its file")
     if words[0] not in keys(Header):
         raise _UnusableError(f"the unknown key `{shortened(words[0])}`", one_of(roots), nearest(words[0], roots))
     value: Any = document.data

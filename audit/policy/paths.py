@@ -8,18 +8,22 @@ that the user named: through a variable given with ``--set`` or the environment,
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from pydantic import ValidationError
 
 from audit.policy.problems import nearest, one_of, shortened
 from audit.policy.schema import VariableEntry
 
 MAX_BYTES = 2 << 30
+DEFAULT = "default"
 
 _BEGINNING = re.compile(r"\$\{(?P<name>[^{}$]*)\}(?P<rest>(/[^{}$]*)?)")
 
@@ -45,6 +49,8 @@ class Variable:
     by_user: bool
     how: str
     """How to give it."""
+    within: Path
+    """Folder of the file that declares it; a default stays in there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +71,11 @@ class Findable(Protocol):
         """Return the folders that the policy may name."""
         ...
 
-    def find(self, written: str, *, by_user: bool = False) -> FoundFile:
-        """Return the file that a path of the policy names; raises ``FileRefusedError``."""
+    def find(self, written: str, *, by_user: bool = False, home: str = "") -> FoundFile:
+        """Return the file that a path of the policy names; raises ``FileRefusedError``.
+
+        ``home`` is that of the file in which the path is written: of a policy that is extended, its own folder.
+        """
         ...
 
 
@@ -77,8 +86,10 @@ class Kept:
     policy: bytes
     files: Mapping[str, FoundFile]
     variables: Mapping[str, Variable] = field(default_factory=dict)
+    bases: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Policies that it extends, where they are not among the files: name → bytes."""
 
-    def find(self, written: str, *, by_user: bool = False) -> FoundFile:  # noqa: ARG002 - as of any Findable
+    def find(self, written: str, *, by_user: bool = False, home: str = "") -> FoundFile:
         """Return what was kept of a file.
 
         Raises
@@ -86,11 +97,17 @@ class Kept:
         FileRefusedError
             When it was not kept.
         """
-        if written not in self.files:
+        name = written if by_user else named_in(home, written)
+        if name not in self.files:
             raise FileRefusedError(
                 f"the file {shortened(written)}, which was not kept", "a file that was kept of the audit"
             )
-        return self.files[written]
+        return self.files[name]
+
+
+def named_in(home: str, written: str) -> str:
+    """Return the name of a file that is written in a file of some home; one name never stands for two files."""
+    return written if not home or written.startswith("${") else posixpath.normpath(posixpath.join(home, written))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +119,10 @@ class Files:
     variables: Mapping[str, Variable]
     unusable: Collection[str] = ()
     """Variables whose declaration is wrong, as the problems already say."""
+    homes: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of the policies that are extended."""
 
-    def find(self, written: str, *, by_user: bool = False) -> FoundFile:
+    def find(self, written: str, *, by_user: bool = False, home: str = "") -> FoundFile:
         """Return the file that a path of the policy names.
 
         ``by_user`` says that the path was given on the command line: then it is relative to where the
@@ -117,7 +136,7 @@ class Files:
         if "\0" in written:
             raise FileRefusedError("a path with a NUL character", "the path of a file")
         try:
-            within, path = self._placed(written, by_user=by_user)
+            within, path = self._placed(written, self.homes.get(home, self.folder), by_user=by_user)
             real = path.resolve()
             allowed = within is None or real.is_relative_to(within.resolve())
         except (OSError, RuntimeError) as error:  # a loop of links, or a name too long for the file system
@@ -132,10 +151,10 @@ class Files:
             )
         return FoundFile(path=real, shown=os.path.normpath(path))
 
-    def _placed(self, written: str, *, by_user: bool) -> tuple[Path | None, Path]:
+    def _placed(self, written: str, own: Path, *, by_user: bool) -> tuple[Path | None, Path]:
         """Return the folder that the path must stay in, if any, and the path."""
         if "${" not in written:
-            return (None, Path(written)) if by_user else (self.folder, self.folder / written)
+            return (None, Path(written)) if by_user else (own, own / written)
         beginning = _BEGINNING.fullmatch(written)
         if beginning is None:
             raise FileRefusedError(
@@ -147,14 +166,14 @@ class Files:
             raise FileRefusedError(
                 f"the variable `{variable.name}`, which has no value", "a folder that you name", variable.how
             )
-        if not variable.by_user and not folder.resolve().is_relative_to(self.folder.resolve()):
+        if not variable.by_user and not folder.resolve().is_relative_to(variable.within.resolve()):
             raise FileRefusedError(
                 f"the variable `{variable.name}`, whose default leads out of the policy's folder, "
                 f"to {os.path.normpath(folder)}",
                 "a folder that you name",
                 variable.how,
             )
-        return folder if variable.by_user else self.folder, folder / beginning["rest"].lstrip("/")
+        return folder if variable.by_user else variable.within, folder / beginning["rest"].lstrip("/")
 
     def _variable(self, name: str) -> Variable:
         if name in self.unusable:
@@ -167,12 +186,31 @@ class Files:
         return self.variables[name]
 
 
+def declared(data: Mapping[str, Any]) -> dict[str, VariableEntry | None]:
+    """Return the variables that a policy declares; None for those with which its schema already has a problem."""
+    entries = data.get("variables")
+    out: dict[str, VariableEntry | None] = {}
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        try:
+            out[name] = VariableEntry.model_validate(entry)
+        except ValidationError:
+            out[name] = None
+    return out
+
+
 def variables(
-    entries: Mapping[str, VariableEntry], given: Mapping[str, str], environ: Mapping[str, str], folder: Path
+    entries: Mapping[str, VariableEntry],
+    given: Mapping[str, str],
+    environ: Mapping[str, str],
+    folders: Mapping[str, Path],
 ) -> dict[str, Variable]:
-    """Return the declared variables with their values: from ``--set``, the environment, or the default."""
+    """Return the declared variables with their values: from ``--set``, the environment, or the default.
+
+    ``folders`` are those of the files that declare them.
+    """
     out = {}
     for name, entry in entries.items():
+        within = folders[name]
         from_environment = environ.get(entry.env, "") if entry.env else ""
         ways = [f"--set {name}=FOLDER", *([f"{entry.env}=FOLDER"] if entry.env else [])]
         how = f"give it with {' or '.join(ways)}" + (f" ({entry.about})" if entry.about else "")
@@ -181,12 +219,12 @@ def variables(
         elif from_environment:
             value, source = Path(from_environment), str(entry.env)
         elif entry.default is not None:
-            out[name] = Variable(name=name, folder=folder / entry.default, source="default", by_user=False, how=how)
-            continue
+            value, source = within / entry.default, DEFAULT
         else:
-            out[name] = Variable(name=name, folder=None, source="", by_user=False, how=how)
+            out[name] = Variable(name=name, folder=None, source="", by_user=False, how=how, within=within)
             continue
-        out[name] = Variable(name=name, folder=value, source=source, by_user=True, how=how)
+        by_user = source != DEFAULT
+        out[name] = Variable(name=name, folder=value, source=source, by_user=by_user, how=how, within=within)
     return out
 
 

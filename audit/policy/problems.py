@@ -27,6 +27,9 @@ class Problems:
         """Add a problem with the value (or the key) at a path of the policy."""
         where = self._document.where(path, key=key)
         excerpt = self._document.excerpt(where)
+        if self._document.base_at(where) is not None:
+            inherited = f"his is inherited: put your own in {self._document.path}"
+            do = f"{do} T{inherited}" if do.endswith("?") else f"{do}; t{inherited}" if do else f"t{inherited}"
         self.add(Problem(where=where, found=found, expected=expected, do=do, excerpt=excerpt))
 
     def add(self, *problems: Problem) -> None:
@@ -79,9 +82,9 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str = "") -> str:
     """Return a number of things: ``1 row``, ``2,000 rows``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def named(value: Any) -> str:

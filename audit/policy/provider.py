@@ -7,7 +7,8 @@ about it. A blank is no mistake; reports print it as not supplied.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from audit.errors import UserError
@@ -139,15 +140,18 @@ _ENTRIES: dict[CoverageKind, str] = {
 }
 
 
-def blank() -> str:
-    """Return a file that asks for every fact and supplies none."""
+def blank(statements: Mapping[str, Statement] | None = None) -> str:
+    """Return a file that asks for every fact and supplies none but the given ones."""
+    nothing = Statement(text="", by="", on="")
     lines = [_INTRO]
     for title, kinds in FACT_GROUPS.items():
         lines += ["", f"  # ---- {title} ----"]
         for kind in kinds:
             items = ", ".join(item.removeprefix("eu-ai-act/annex-iv/") for item in kind.items)
             lines.append(f"  # {kind.asks}" + (f" (AI Act, Annex IV, {items})" if items else ""))
-            lines.append(f'  {kind.id}: {{text: "", by: "", on: ""}}')
+            said = (statements or {}).get(kind.id, nothing)
+            text, by = (json.dumps(words, ensure_ascii=False) for words in (said.text, said.by))
+            lines.append(f'  {kind.id}: {{text: {text}, by: {by}, on: "{said.on}"}}')
     lines.append(_COVERAGE)
     for name, asks in _ENTRIES.items():
         lines += [f"  # {asks}", f'  {name}: {{entries: [], by: "", on: ""}}']

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from audit.errors import Problem
 from audit.policy.document import Document, KeyPath
-from audit.policy.paths import MAX_BYTES, FileRefusedError, Findable, FoundFile, contents
+from audit.policy.paths import MAX_BYTES, FileRefusedError, Findable, FoundFile, contents, named_in
 from audit.policy.problems import Problems
 from audit.policy.tables import SUFFIXES, Table, TableError, read_table, text_of
 from audit.policy.templates import bytes_digest
@@ -58,7 +58,7 @@ class Reading:
         read = self.table_at(path)
         if read is None:
             return None
-        self.digests[str(self.document.get(path))] = read[0].sha256
+        self.digests[self.name_at(path)] = read[0].sha256
         return read[0]
 
     def words_at(self, path: KeyPath) -> list[str] | None:
@@ -72,23 +72,27 @@ class Reading:
             return None
 
         def read(raw: bytes) -> list[str]:
-            self.digests[written] = bytes_digest(raw)
+            self.digests[self.name_at(path)] = bytes_digest(raw)
             return [line.strip() for line in text_of(raw, found.shown).splitlines()]
 
         return self._read(path, found, read)
 
     def file_at(self, path: KeyPath) -> GivenFile | None:
         """Return a file that is handed on as it is; its digest is noted. None when the problems say why not."""
-        written = str(self.document.get(path))
+        name = self.name_at(path)
         found = self._found(path)
         if found is None:
             return None
 
         def read(raw: bytes) -> GivenFile:
-            self.digests[written] = bytes_digest(raw)
-            return GivenFile(written=written, shown=found.shown, body=raw)
+            self.digests[name] = bytes_digest(raw)
+            return GivenFile(written=name, shown=found.shown, body=raw)
 
         return self._read(path, found, read, limit=MOST_HANDED_ON)
+
+    def name_at(self, path: KeyPath) -> str:
+        """Return the name of the file that the value at a path names: as written, but of a base in its folder."""
+        return named_in(self.document.home_of(path), str(self.document.get(path)))
 
     def may_quote(self, path: KeyPath) -> bool:
         """Return whether messages may quote the rows of the data set that a path is in.
@@ -102,12 +106,12 @@ class Reading:
         try:
             by_user = self.document.overridden.get(path) is not None
             written = str(self.document.get(path))
-            found = self.files.find(written, by_user=by_user)
+            found = self.files.find(written, by_user=by_user, home=self.document.home_of(path))
         except FileRefusedError as error:
             if not error.told:
                 self.problems.at(path, found=error.found, expected=error.expected, do=error.do)
             return None
-        self.read[written] = ReadFile(path=str(found.path), shown=found.shown)
+        self.read[self.name_at(path)] = ReadFile(path=str(found.path), shown=found.shown)
         return found
 
     def _read(self, path: KeyPath, file: FoundFile, read: Callable[[bytes], T], *, limit: int = MAX_BYTES) -> T | None:

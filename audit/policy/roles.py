@@ -21,6 +21,13 @@ def check_roles(path: KeyPath, entry: DataEntry, reading: Reading) -> None:
             expected="art4a: {why: why other data are not enough, safeguards: …, deletion: a date}",
             do="use synthetic or anonymised data, or write down why they are not enough",
         )
+    if entry.origin in PERSONAL and isinstance(entry.rows, list) and not entry.show_rows:
+        reading.problems.at(
+            (*path, "origin"),  # not at the rows: messages quote the line that they are about
+            found="rows of personal data in the policy, which every record and report hold whole",
+            expected="the path of a file",
+            do="move the rows into a file; or say show_rows: true where readers of the report may see them",
+        )
     for key in ("groups", "legitimate", "cluster"):
         named = getattr(entry, key)
         for index, column in enumerate(named if isinstance(named, list) else ()):

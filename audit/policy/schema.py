@@ -12,9 +12,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from audit.policy.schema_data import DataEntry
 from audit.policy.values import (
+    Cell,
     Date,
     DateOrBlank,
     EnvironmentName,
+    FieldName,
     Name,
     Part,
     Slug,
@@ -22,6 +24,7 @@ from audit.policy.values import (
     Words,
     expected,
 )
+from audit.types.explaining import LEAST_EFFECT
 
 
 def _known(version: int) -> int:
@@ -38,6 +41,7 @@ MAX_CHECKS = 500
 MAX_HAZARDS = 500
 MAX_CRITERIA = 50
 MAX_WAIVERS = 100
+MAX_ALLOWED = 100
 
 
 class PersonEntry(Part):
@@ -151,10 +155,50 @@ class WaiverEntry(Part):
     )
 
 
+class ExplainEntry(Part):
+    """How single decisions are explained by `inspectoscope explain`."""
+
+    data: Words = Field(description="Data set whose rows are explained and whose values are tried instead.")
+    template: Literal["credit_decision", "medical_triage", "general"] = Field(
+        default="general", description="Wording of the page."
+    )
+    allow: dict[FieldName, list[Cell]] = Field(
+        default_factory=dict,
+        max_length=MAX_ALLOWED,
+        description=(
+            "Fields that may be changed to turn a decision, each with its values from one end to the other, or [] "
+            "where they have no order; by default the fields that a decision may rest on."
+        ),
+    )
+    must_not_matter: list[FieldName] = Field(
+        default_factory=list,
+        max_length=MAX_ALLOWED,
+        description="Fields of the text on which no decision may lean; by default all but the legitimate ones.",
+    )
+    words: dict[FieldName, Words] = Field(
+        default_factory=dict, max_length=MAX_ALLOWED, description="What the page calls a field."
+    )
+    margin: float = Field(
+        default=LEAST_EFFECT, gt=0, le=10, description="Log-odds that an effect must exceed to be spoken of."
+    )
+    baseline_inputs: list[Words] = Field(
+        default_factory=list,
+        max_length=2,
+        description="Two of mask, unk, pad or token:<text>, that stand for a word taken out.",
+    )
+
+
 class Header(Part):
     """A policy, with the parts that are read one by one left unread."""
 
     inspectoscope: FormatVersion = Field(description="Version of this format: 1.")
+    extends: Words | None = Field(
+        default=None,
+        description=(
+            "The policy that this one changes parts of: the name of a shipped one, or a .yaml file. What is not "
+            "written here is that policy's, except id, version, authors and waivers."
+        ),
+    )
     id: Slug = Field(description="Short name of the policy; it stays the same over its versions.")
     version: Words = Field(description="Version of the policy, such as 1.0.0.")
     title: Words = Field(description="Title of the report.")
@@ -178,6 +222,7 @@ class Header(Part):
         default=None,
         description="File of facts that the provider states; `inspectoscope policy provider` writes a blank.",
     )
+    explain: ExplainEntry | None = Field(default=None, description="How single decisions are explained.")
     variables: dict[VariableName, VariableEntry] = Field(
         default_factory=dict, max_length=50, description="Folders that data paths may begin with."
     )

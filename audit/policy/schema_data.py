@@ -191,6 +191,10 @@ class DataEntry(Part):
         default=False,
         description="The rows are all cases of a finite grammar: then there is no sampling error.",
     )
+    show_rows: bool = Field(
+        default=False,
+        description="Let records and reports quote rows of personal data; other data are quoted in any case.",
+    )
     art4a: Art4a | None = Field(
         default=None, description="What the law asks to be written down where personal data are used."
     )

@@ -46,7 +46,7 @@ def source(path: KeyPath, entry: DataEntry, reading: Reading) -> Source | None:
     if isinstance(entry.rows, str):
         read = reading.table_at((*path, "rows"))
         table, shown = read or (None, "")
-        written = entry.rows
+        written = reading.name_at((*path, "rows"))
     else:
         table, shown, written = _inline((*path, "rows"), reading), "the rows", "inline"
     if template is None or table is None:

@@ -42,6 +42,8 @@ class Wish:
     attribute: str = ""
     origin: str = ""
     out: Path | None = None
+    provider: str = ""
+    """File of the provider's facts that the policy refers to, beside it."""
 
 
 def write(wish: Wish, preset: Preset) -> Path:
@@ -54,7 +56,7 @@ def write(wish: Wish, preset: Preset) -> Path:
     """
     for name in ("positive", "negative", "text", "attribute"):
         _check_text(f"--{'decision-' if name in {'positive', 'negative'} else ''}{name}", getattr(wish, name))
-    out = _out(wish)
+    out = out_of(wish)
     if wish.task and wish.task not in TASKS:
         raise _refused("--task", wish.task, one_of(TASKS), nearest(wish.task, TASKS))
     default: Task = "causal-lm" if isinstance(preset, HonestyPreset) else "sequence-classification"
@@ -68,12 +70,21 @@ def write(wish: Wish, preset: Preset) -> Path:
         given = "--text" if wish.text else "--attribute"
         raise _refused(given, "no --rows", "a file of rows with these columns", "add --rows, or leave this out")
     rows = None if wish.rows is None else _given(wish, wish.rows, out, preset)
-    begun = Begun(preset=preset, name=_slug(out.stem), task=task, positive=positive, negative=negative, rows=rows)
+    begun = Begun(
+        preset=preset,
+        name=_slug(out.stem),
+        task=task,
+        positive=positive,
+        negative=negative,
+        rows=rows,
+        provider=wish.provider,
+    )
     _save(out, "\n".join(lines(begun)) + "\n")
     return out
 
 
-def _out(wish: Wish) -> Path:
+def out_of(wish: Wish) -> Path:
+    """Return where the policy is written."""
     if wish.out is not None:
         return wish.out
     return (wish.rows.parent if wish.rows is not None else Path()) / f"{wish.domain}.yaml"
@@ -208,7 +219,8 @@ def asked(wish: Wish, domains: Sequence[str], ask: Callable[[str, str], str], pr
         text=wish.text or (ask("Text of a row, with {column} placeholders", "") if own else ""),
         attribute=wish.attribute or (ask("Column of the protected attribute", "") if decides else ""),
         origin=wish.origin or (ask("Where the rows come from (synthetic, public)", "") if own else ""),
-        out=wish.out or _path(ask("File to write", str(_out(Wish(domain=domain, rows=rows))))),
+        out=wish.out or _path(ask("File to write", str(out_of(Wish(domain=domain, rows=rows))))),
+        provider=wish.provider,
     )
 
 

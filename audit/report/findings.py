@@ -114,6 +114,26 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What the lines of a table are compared with: said once over the table, where most lines share it.
+
+    A reference that is a mean over many groups is long, and repeated in every line it fills pages.
+    """
+
+    usual: str
+    """Empty where no reference is that of most lines; then each line says its own."""
+    everywhere: bool
+    """Whether no line has another."""
+
+    @classmethod
+    def of(cls, lines: Sequence[Line]) -> Reference:
+        """Return the reference of most lines."""
+        counted = Counter(line.labels[1] for line in lines).most_common(1)
+        usual, number = counted[0] if counted else ("", 0)
+        return cls(usual=usual if 2 * number > len(lines) else "", everywhere=number == len(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
 class CriterionView:
     """A judged criterion with its lines, worst first."""
 
@@ -161,9 +181,9 @@ class CriterionView:
         return self.bounds[0][1]
 
     @property
-    def shared_reference(self) -> bool:
-        """Whether all lines are compared with the same reference, which then need not be repeated."""
-        return len({line.labels[1] for line in self.lines}) == 1
+    def reference(self) -> Reference:
+        """What its lines are compared with."""
+        return Reference.of(self.lines[:PRINTED_LINES])
 
     def number_with(self, verdict: Verdict) -> int:
         """Return how many of its hypotheses came out so."""
@@ -178,10 +198,9 @@ class MetricTable:
     lines: tuple[Line, ...]
 
     @property
-    def shared_reference(self) -> str:
-        """What every line is compared with, where that is the same; else each line says it."""
-        references = {line.labels[1] for line in self.lines}
-        return references.pop() if len(references) == 1 else ""
+    def reference(self) -> Reference:
+        """What its lines are compared with."""
+        return Reference.of(self.lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,10 +247,9 @@ class CheckView:
         return tuple(table for table in tables if table.lines)
 
     @property
-    def shared_reference(self) -> str:
-        """What every printed line is compared with, where that is the same; else each line says it."""
-        references = {line.labels[1] for line in self.lines[:PRINTED_LINES]}
-        return references.pop() if len(references) == 1 else ""
+    def reference(self) -> Reference:
+        """What its printed lines are compared with."""
+        return Reference.of(self.lines[:PRINTED_LINES])
 
     @property
     def unprinted(self) -> int:

@@ -1,4 +1,4 @@
-"""Attribution per token as classes for CSS spans, and the numbers beside them.
+"""Attribution per token, and numbers over two sets of names, as classes for CSS.
 
 Spans rather than a picture: the text stays searchable, tagged and breaks over pages. Four steps on each
 side of zero; blue and orange rather than red and green, and an underline (solid raises, dotted lowers)
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.report import view
-from audit.types import TokenMap
+from audit.types import Grid, TokenMap
 
 STEPS = (0.05, 0.25, 0.5, 0.75)
 """Shares of the largest absolute value at which a token enters the next step."""
@@ -77,6 +77,41 @@ def heat_map(exhibit: TokenMap) -> HeatMap:
         decimals=view.common_decimals(exhibit.unit, [(token.value, None, None) for token in listed]),
         protected=any(exhibit.protected),
         protected_share=sum(token.share for token in tokens if token.protected),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shaded:
+    """A cell of a grid; None stands for what was not measured."""
+
+    value: float | None
+    classes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShadedGrid:
+    """A grid as it is shown: the numbers stand in the cells, so no reader depends on the shades."""
+
+    rows: tuple[tuple[Shaded, ...], ...]
+    largest: float
+    decimals: int
+
+
+def shaded(exhibit: Grid) -> ShadedGrid:
+    """Return how a grid is shown; its largest absolute value has the full shade."""
+    there = [value for row in exhibit.values for value in row if value is not None]
+    largest = max(map(abs, there), default=0.0)
+    return ShadedGrid(
+        rows=tuple(
+            tuple(
+                Shaded(value=value, classes="" if value is None else _classes(value, largest, protected=False))
+                for value in row
+            )
+            for row in exhibit.values
+        ),
+        largest=largest,
+        # Of most cells next to nothing is to be seen; the largest says how fine the numbers are.
+        decimals=view.common_decimals(exhibit.unit, [(largest, None, None)]),
     )
 
 

@@ -16,7 +16,7 @@ from audit.record import Record
 from audit.report import findings, freezing, page, view, waivers
 from audit.report.findings import CheckView, Line
 from audit.text import printable
-from audit.types import Verdict
+from audit.types import Place, Verdict
 
 MOST_BYTES = 900_000
 
@@ -127,14 +127,14 @@ def rows(check: CheckView) -> list[str]:
                 c.criterion.verdict,
                 c.deciding,
                 "; ".join(b for _, b in c.bounds),
-                c.criterion.place.line,
+                c.criterion.place,
                 c.criterion.reason,
                 c.sentences,
             )
             for c in check.criteria
         ]
     first = check.lines[0] if check.lines else None
-    return [_row(check, check.part.verdict, first, "none set", check.part.place.line, check.part.reason)]
+    return [_row(check, check.part.verdict, first, "none set", check.part.place, check.part.reason)]
 
 
 def _row(
@@ -142,7 +142,7 @@ def _row(
     verdict: Verdict | None,
     line: Line | None,
     bound: str,
-    at: int,
+    at: Place,
     reason: str,
     sentences: Sequence[str] = (),
 ) -> str:
@@ -152,7 +152,7 @@ def _row(
         f"{view.VERDICT_SIGNS[verdict]} {view.VERDICT_WORDS[verdict]}",
         escaped(told, 600),
         escaped(bound, 200),
-        f"`{code(check.part.place.path)}:{at}`",
+        f"`{code(at.path)}:{at.line}`",
     )
     return f"| {' | '.join(cells)} |"
 

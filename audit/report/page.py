@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -27,16 +28,19 @@ from audit.report import (
     findings,
     fonts,
     freezing,
+    ll144,
     prose,
     register,
     reruns,
     rules,
     sections,
     supplied,
+    tries,
     view,
     waivers,
+    withheld,
 )
-from audit.report.heatmap import heat_map
+from audit.report.heatmap import heat_map, shaded
 from audit.report.spikes import spiked
 from audit.text import visible
 from audit.types import Table
@@ -48,6 +52,9 @@ LONGEST_TEXT = 1200
 
 LONGEST_WORD = 20
 """Characters of a word that a table cell keeps together."""
+
+LONGEST_REPEATED = 30
+"""Characters of a text that a column of a table may repeat from row to row."""
 
 PRINTED_ROWS = 60
 """Rows of an exhibit's table, and files of a model, that are printed."""
@@ -150,7 +157,9 @@ def _words() -> Mapping[str, Any]:
         "by_method": findings.by_method,
         "drawings": charts.drawings,
         "heat_map": heat_map,
+        "shaded": shaded,
         "cells": cells,
+        "repeated": repeated,
         "late_persons": late_persons,
         "waivers": waivers.views,
         "frozen": freezing.told,
@@ -166,6 +175,9 @@ def _words() -> Mapping[str, Any]:
         "findings_register": register.entries,
         "rerun_triggers": reruns.triggers,
         "coverage_matrices": coverage.matrices,
+        "withheld_texts": withheld.withheld,
+        "known_runs": tries.tries,
+        "bias_tables": ll144.summaries,
         "stated": supplied.statement,
         "facts_supplied": supplied.supplied,
         "facts_total": supplied.total,
@@ -242,6 +254,17 @@ def cells(table: Table) -> tuple[tuple[Printed, ...], ...]:
         )
         for row in table.rows[:PRINTED_ROWS]
     )
+
+
+def repeated(table: Table) -> dict[int, str]:
+    """Return, by column, a long text that most of its rows have in common: it is printed once, under the table."""
+    out = {}
+    for i in range(1, len(table.columns)):
+        counted = Counter(row[i] for row in table.rows).most_common(1)
+        for text, number in counted:
+            if isinstance(text, str) and len(text) > LONGEST_REPEATED and number > max(len(table.rows) / 2, 3):
+                out[i] = shortened(text, 300)
+    return out
 
 
 def _column_decimals(table: Table, i: int) -> int | None:

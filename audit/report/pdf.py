@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from audit import explanation as explanations
 from audit import record as records
 from audit import resources
 from audit.errors import UserError, user_error
+from audit.explanation import Explanation
 from audit.record import Record
+from audit.report import explanation as explained
 from audit.report import page, toolchain, view
 from audit.report.changes import document
 from audit.report.renderers import MISSING_PANGO
@@ -67,6 +70,11 @@ def render(record: Record, template: str = "technical", *, limits: Limits | None
 def render_changes(comparison: Comparison, *, limits: Limits | None = None) -> bytes:
     """Return ``changes.pdf``, with the comparison attached; raises as ``render`` does."""
     return _laid_out(document.to_json(comparison), document.TEMPLATE, comparison.new.created, limits or Limits())
+
+
+def render_explanation(explanation: Explanation, *, limits: Limits | None = None) -> bytes:
+    """Return ``explanation.pdf``, with the explanation attached; raises as ``render`` does."""
+    return _laid_out(explanation.to_json(), explained.TEMPLATE, explanation.created, limits or Limits())
 
 
 def _laid_out(content: str, template: str, created: str, limits: Limits) -> bytes:
@@ -133,6 +141,9 @@ def main(arguments: list[str]) -> int:
     if template == document.TEMPLATE:
         Path(target).write_bytes(write_changes(document.read(Path(source).read_text(encoding="utf-8"))))
         return 0
+    if template == explained.TEMPLATE:
+        Path(target).write_bytes(write_explanation(explanations.parsed(Path(source).read_bytes(), source)))
+        return 0
     record = records.read(Path(source))
     Path(target).write_bytes(write(record, page.fill(record, medium="print", template=template), template))
     return 0
@@ -155,6 +166,14 @@ def write_changes(comparison: Comparison) -> bytes:
     identifier = document.identity(comparison).digest
     printed = document.fill(comparison, medium="print")
     return _written(printed, document.TEMPLATE, identifier, comparison.new.created, attached)
+
+
+def write_explanation(explanation: Explanation) -> bytes:
+    """Return the PDF of an explanation, which is attached whole; raises as ``write`` does."""
+    attached = (Attached(explanation.to_json(), "explanation.json", "Every number of this page", "Data"),)
+    identifier = explained.identity(explanation).digest
+    printed = explained.fill(explanation, medium="print")
+    return _written(printed, explained.TEMPLATE, identifier, explanation.created, attached)
 
 
 def write(record: Record, text: str, template: str = "technical") -> bytes:

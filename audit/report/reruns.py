@@ -52,11 +52,16 @@ def _of_its_data(record: Record) -> list[Trigger]:
     for card in record.data:
         users = ", ".join(check.id for check in record.checks if check.data == card.name)
         out.append(_digest(f"The data set {card.name}", card.sha256, f"the results of {users or 'no check'}"))
-    own = record.provider.path if record.provider else ""
+    own = {record.provider.path} if record.provider else set()
+    bases = {base.name for base in record.policy.bases}
+    out += [
+        _digest(f"{base.name}, which the policy extends", base.sha256, "every verdict that rests on what is inherited")
+        for base in record.policy.bases
+    ]
     out += [
         _digest(f"The file {name}", digest, "the results of the checks whose parameters name it")
         for name, digest in record.policy.files.items()
-        if name != own
+        if name not in own | bases
     ]
     return out
 

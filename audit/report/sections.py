@@ -72,7 +72,7 @@ _BY_ARTICLE = (
 )
 """What Regulation (EU) 2024/1689 asks a provider for, in the order of its articles: where a reader may look here."""
 
-_ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {"eu_ai_act": _BY_ARTICLE, "summary": ()}
+_ORDERS: Mapping[str, Sequence[tuple[str, str]]] = {"eu_ai_act": _BY_ARTICLE, "summary": (), "ll144": ()}
 
 
 def sections(template: str) -> tuple[Section, ...]:

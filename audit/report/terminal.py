@@ -8,6 +8,7 @@ from audit.record import Record
 from audit.report import findings, freezing, view, waivers
 from audit.report.findings import CheckView
 from audit.text import printable
+from audit.types import Verdict
 
 WIDTH = 100
 INDENT = " " * 4
@@ -36,7 +37,9 @@ def _told(check: CheckView) -> list[str]:
     where = f"{part.place.path}:{part.place.line}"
     verdict = f"{view.VERDICT_SIGNS[part.verdict]} {view.VERDICT_WORDS[part.verdict]}"
     lines = [f"{verdict}: {_text(part.title, LONGEST_NAME)} ({_text(where, LONGEST_NAME)})"]
-    for sentence in check.headlines or (part.reason,):
+    # A number within its bound that is not called met needs its reason beside it.
+    why = (part.reason,) if part.verdict is Verdict.INCONCLUSIVE or not check.headlines else ()
+    for sentence in (*check.headlines, *why):
         lines += textwrap.wrap(
             view.sentence(_text(sentence)),
             WIDTH,

@@ -24,6 +24,7 @@ from audit.types.exhibits import (
     Curve,
     Exhibit,
     Forest,
+    Grid,
     Interval,
     Number,
     Sample,
@@ -32,6 +33,7 @@ from audit.types.exhibits import (
     Text,
     TokenMap,
 )
+from audit.types.explaining import EXPLANATION_TEMPLATES, Explaining, ExplanationTemplate
 from audit.types.findings import Box, Finding, Guards, NotAssessed, ValidityCheck
 from audit.types.judgement import (
     Criterion,
@@ -55,6 +57,7 @@ from audit.types.measurements import (
 )
 from audit.types.parts import Part, PartKind
 from audit.types.policy import (
+    ExtendedPolicy,
     FileParam,
     Freeze,
     FromContents,
@@ -89,6 +92,7 @@ from audit.types.regulation import (
     SeenIn,
 )
 from audit.types.rows import DataCard, Dataset, Row, Span, TemplateChoice, TextTemplate, rows_digest
+from audit.types.runs import KnownRun
 from audit.types.spikes import CannotPlant, Plant, PlantedCase, Recipe
 from audit.types.trends import Trend, TrendLine, TrendPoint, TrendRun
 
@@ -96,6 +100,7 @@ __all__ = [
     "ALPHA",
     "CONFIDENCE",
     "COVERAGE_TITLES",
+    "EXPLANATION_TEMPLATES",
     "FACT_GROUPS",
     "FEWEST_CLUSTERS",
     "VERDICT_ORDER",
@@ -120,6 +125,9 @@ __all__ = [
     "DocumentItem",
     "Documentation",
     "Exhibit",
+    "Explaining",
+    "ExplanationTemplate",
+    "ExtendedPolicy",
     "FactKind",
     "FileParam",
     "Finding",
@@ -128,6 +136,7 @@ __all__ = [
     "FromContents",
     "FromFile",
     "GivenFile",
+    "Grid",
     "Guards",
     "Hazard",
     "Hypothesis",
@@ -138,6 +147,7 @@ __all__ = [
     "JudgedCheck",
     "JudgedCriterion",
     "JudgedRequirement",
+    "KnownRun",
     "Law",
     "Loss",
     "MeasuredChange",

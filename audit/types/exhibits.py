@@ -104,7 +104,24 @@ class TokenMap:
     kind: Literal["token_map"] = "token_map"
 
 
-Exhibit: TypeAlias = Table | Forest | Curve | TokenMap
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Numbers over two sets of names, shaded by their size: layers and positions, say. None is "not measured"."""
+
+    id: str
+    title: str
+    row_title: str
+    column_title: str
+    unit: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    """One tuple per row, one number per column; each a single value of these cases, without an interval."""
+    note: str = ""
+    kind: Literal["grid"] = "grid"
+
+
+Exhibit: TypeAlias = Table | Forest | Curve | TokenMap | Grid
 
 
 @dataclass(frozen=True, kw_only=True)

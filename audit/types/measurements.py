@@ -219,6 +219,8 @@ class Metric:
     unit: str
     worse: Worse
     null: float | None = None
+    ideal: float | None = None
+    """What a model without fault would have, where that is not ``null``; None where there is no such value."""
     listing: str = ""
     """As ``reading``, for several groups at once: with {reference}, {more} and {items}; "" where none makes sense."""
     descriptive: bool = False

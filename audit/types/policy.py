@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from audit.types.basic import Place
 from audit.types.decision import Decision
+from audit.types.explaining import Explaining
 from audit.types.judgement import Criterion, Person, Waiver
 from audit.types.provider import ProviderFacts
 from audit.types.regulation import Reach, Regulation
@@ -40,7 +41,7 @@ class GivenFile:
     """
 
     written: str
-    """As the policy writes its path: the key of its digest in ``Policy.files``."""
+    """As the policy names it: the key of its digest in ``Policy.files``."""
     shown: str
     """As messages name it."""
     body: bytes = field(repr=False)
@@ -156,6 +157,18 @@ class ReadFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtendedPolicy:
+    """A policy that another one extends, as it was read."""
+
+    name: str
+    """As ``Policy.files`` names it."""
+    sha256: str
+    """Of the file's bytes."""
+    source: str
+    """The file's text."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """Everything a policy file and its data files say."""
 
@@ -186,5 +199,9 @@ class Policy:
     """Laws and frameworks whose clauses the report holds against the results."""
     reaches: Mapping[str, Reach] = field(default_factory=dict)
     """Check type → what its result supports and does not show; only where a regulation is named."""
+    bases: tuple[ExtendedPolicy, ...] = ()
+    """What the policy extends, the nearest first; their digests are among ``files``."""
     provider: ProviderFacts | None = None
     """What the provider states of the system; None where no file of facts was given."""
+    explain: Explaining | None = None
+    """How single decisions are explained; None where the policy does not say."""

@@ -153,6 +153,8 @@ class DataCard:
     """Protected attribute → value → number of rows; the key ``""`` counts rows where it is unknown."""
     labelled: int = 0
     """Rows with a true outcome."""
+    rows_shown: bool = True
+    """Whether records may quote its rows: those of personal data are withheld unless the policy says otherwise."""
     special_category: Mapping[str, str] = field(default_factory=dict)
     """Answers the law asks for when personal data of special categories are used (Art. 4a)."""
 

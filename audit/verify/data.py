@@ -19,6 +19,9 @@ def check(given: Given) -> Iterator[Statement]:
         if given.kept is None and given.policy is None:
             yield not_covered(ABOUT, "no data were given (--evidence or --policy)")
             return
+        if given.lacking:
+            yield not_covered(ABOUT, f"to read them {given.lacking}")
+            return
         policy = given.run_policy
     except UserError as error:
         problem = error.problems[0]

@@ -55,6 +55,16 @@ class Given:
         return None if self.evidence is None else opened(self.evidence)
 
     @cached_property
+    def lacking(self) -> str:
+        """Return what to say of checks of the run that are not installed here; nothing where all of them are."""
+        known = check_types()
+        missing = dict.fromkeys(part.check for part in self.record.checks if part.check not in known)
+        if not missing:
+            return ""
+        names = ", ".join(f"`{name}`" for name in missing)
+        return f"takes the check {names}, which is not installed here (--check-module FILE gives one of a file)"
+
+    @cached_property
     def run_policy(self) -> Policy:
         """Return the policy of the run joined with its data, from the evidence or from the policy file given.
 

@@ -35,7 +35,10 @@ def check(given: Given) -> Iterator[Statement]:
 
 def _judged_by(record: Record) -> Iterator[Statement]:
     """Compare the bounds that verdicts were reached by with those in the policy's text."""
-    about = "the bounds in the record"
+    about, known = "the bounds in the record", check_types()
+    for part in record.checks:
+        if part.check not in known and part.criteria:
+            yield not_covered(f"the bounds of check {part.id}", f"its type `{part.check}` is not installed here")
     try:
         written = _written(record, record.policy.source.encode("utf-8", "surrogatepass"))
     except UserError as error:
@@ -44,6 +47,7 @@ def _judged_by(record: Record) -> Iterator[Statement]:
     judged = {
         (part.id, f"{c.metric} {c.relation}", name): bound
         for part in record.checks
+        if part.check in known
         for c in part.criteria
         for name, bound in c.bounds.items()
     }
@@ -74,7 +78,8 @@ def _compared(record: Record, raw: bytes, name: str) -> Iterator[Statement]:
 def _written(record: Record, raw: bytes) -> Bounds:
     """Return the bounds in a policy's text, with the run's own ``--set``; data files are not opened."""
     overrides = [f"{key}={value}" for key, value in record.policy.overrides.items()]
-    kept = reading.Kept(policy=raw, files={})
+    bases = {base.name: base.source.encode("utf-8", "surrogatepass") for base in record.policy.bases}
+    kept = reading.Kept(policy=raw, files={}, bases=bases)
     draft = reading.draft(record.policy.path, check_types=check_types(), overrides=overrides, kept=kept)
     return {
         (each.id, f"{c.metric} {c.relation}", name): bound

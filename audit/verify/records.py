@@ -28,6 +28,7 @@ from audit.types import (
     PlannedCheck,
     Verdict,
 )
+from audit.verify import texts
 from audit.verify.differing import Difference, differences
 from audit.verify.given import Given
 from audit.verify.saying import asserted, attested, broken, counted, listed
@@ -41,10 +42,11 @@ def check(given: Given) -> Iterator[Statement]:
     yield asserted(
         "the record",
         f"says that it was begun {record.created} by inspectoscope {record.tool.version}; what it says of date, "
-        "machine and cost is its own word, and whether it is the record that was issued only a signature or a "
-        "history can tell",
+        "machine, cost and other runs is its own word, and whether it is the record that was issued only a signature "
+        "or a history can tell",
     )
     yield from _form(given)
+    yield from texts.check(given)
     yield from _digests(record)
     yield from _intervals(record)
     yield from _verdicts(record)
@@ -65,16 +67,19 @@ def _form(given: Given) -> Iterator[Statement]:
         )
 
 
+def _digest_of(about: str, source: str, sha256: str) -> Statement:
+    """Say whether a text in the record has the digest that the record gives for it."""
+    texts = (source, _MARK + source)
+    if sha256 in {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts}:
+        return attested(about, f"has the digest that the record gives for it ({sha256})")
+    return broken(about, f"is not the text with the digest {sha256}: one of the two was changed after the run")
+
+
 def _digests(record: Record) -> Iterator[Statement]:
     policy = record.policy
-    texts = (policy.source, _MARK + policy.source)
-    if policy.sha256 in {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts}:
-        yield attested("the policy in the record", f"has the digest that the record gives for it ({policy.sha256})")
-    else:
-        yield broken(
-            "the policy in the record",
-            f"is not the text with the digest {policy.sha256}: one of the two was changed after the run",
-        )
+    yield _digest_of("the policy in the record", policy.source, policy.sha256)
+    for base in policy.bases:
+        yield _digest_of(f"{base.name}, which the policy extends, in the record", base.source, base.sha256)
     model = record.model
     try:
         root = Identity(files=model.files).digest

@@ -294,6 +294,15 @@ def test_an_attribution_comes_back_from_its_vector_as_it_was(bert, fields):
     np.testing.assert_equal(vars(back), vars(answer))
 
 
+def test_what_was_stored_before_there_were_groups_is_still_read(bert):
+    (answer,), _ = answered(bert, asked(method="feature_ablation"))
+    head = [answer.score, answer.baseline_score, np.nan, np.nan, 1.0]
+
+    back = unpacked(tokenised(bert, TEXT), np.concatenate([head, answer.values]))
+
+    np.testing.assert_equal(vars(back), vars(answer))
+
+
 def test_why_a_model_writes_one_answer_rather_than_another_goes_through_the_store(load, tmp_path, texts):
     executor = LocalExecutor(load("llama", "causal-lm"))
     store = Store(tmp_path / "store", executor.loaded.context)

@@ -28,6 +28,8 @@ from audit.requests import (
     DirectionFile,
     Divergences,
     Generations,
+    PartEffects,
+    Patched,
     Request,
     Scores,
     Shift,
@@ -36,10 +38,12 @@ from audit.requests import (
     Tokenised,
     Vocabulary,
 )
-from audit.types import Finding, GivenFile, NotAssessed, Policy, Stated
+from audit.types import Finding, GivenFile, NotAssessed, Part, Policy, Stated
 
 TEXTS = ("the applicant has a high income", "maria has low debt", "john has a high debt and low income .")
 CONTRAST = Contrast(target=ClassLogits(), toward="approve", against="deny")
+SWAPPED = ("john has low debt", "maria has a high debt and low income .")
+PARTS = ((), (Part(kind="head", block=1, index=2), Part(kind="neuron", block=0, index=7)), (Part(kind="mlp", block=2),))
 SHIFT = Shift(layer=1, vector=np.linspace(-1, 1, 32))
 ELSEWHERE = DirectionFile(
     file=GivenFile(
@@ -62,6 +66,8 @@ CLASSIFIER = (
     Attributions(texts=TEXTS[:1], contrast=CONTRAST, method="feature_ablation"),
     Ablations(texts=TEXTS[:1], positions=(((), (1,), (1, 2)),), contrast=CONTRAST, baseline_input="unk"),
     Divergences(references=TEXTS[:2], texts=TEXTS[1:]),
+    PartEffects(texts=TEXTS[1:], references=SWAPPED, contrast=CONTRAST),
+    Patched(texts=TEXTS[1:], references=SWAPPED, sets=PARTS, contrast=CONTRAST),
     ELSEWHERE,
 )
 CAUSAL = (

@@ -108,7 +108,7 @@ def test_the_commands_to_begin_with_do_what_the_page_says(examples, shell, repos
     assert ended.code == 0, ended.err
     out = repository / "audit-out"
     said = ended.out.splitlines()
-    assert said[0].startswith("policies/credit.yaml: valid (1 checks, 1 criteria, ")
+    assert said[0].startswith("policies/credit.yaml: valid (1 check, 1 criterion, ")
     assert said[1] == json.loads((out / "record.json").read_text(encoding="utf-8"))["model"]["digest"]
     assert "ended with 1" in said
     formats = ("json", "html", "junit", "sarif", "gitlab", "summary", "comment", "csv", "model-card")

@@ -96,7 +96,7 @@ def test_a_good_policy_passes_a_bad_one_is_told_by_its_line_and_other_files_are_
     bad = pre_commit(*command, cwd=repository)
 
     assert good.code == 0, good.out + good.err
-    assert "policies/policy.yaml: valid (1 checks, 1 criteria, " in good.out
+    assert "policies/policy.yaml: valid (1 check, 1 criterion, " in good.out
     assert "compose.yaml" not in good.out
     assert bad.code == 1
     assert f"policies/policy.yaml:{policy.line('license:')}:5: the unknown key `license`" in bad.out

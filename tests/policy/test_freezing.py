@@ -55,7 +55,8 @@ def test_a_moved_bound_is_named_with_both_values(frozen):
 def test_a_bound_moved_on_the_command_line_is_named_too(frozen):
     found = found_freeze(frozen.load("checks.swap-gap.criteria.0.at_most=0.05"), LATER)
 
-    assert len(found.differences) == 3
+    assert found.differences[0] == ("--set checks.swap-gap.criteria.0.at_most: not given when frozen, 0.05 now")
+    assert len(found.differences) == 4
     assert found.same_text
 
 
@@ -152,6 +153,44 @@ def test_a_freeze_file_that_is_a_link_or_a_pipe_is_not_followed(desk):
     assert "a device, pipe or socket" in found_freeze(desk.load(), LATER).problem
 
 
-def test_a_policy_changed_on_the_command_line_is_not_frozen(desk):
-    with pytest.raises(UserError, match="a policy frozen as its file says"):
-        freeze(desk.load("seed=2"), author="", now=NOW)
+def test_what_the_command_line_changes_is_frozen_as_it_will_be_run(desk):
+    bound = "checks.swap-gap.criteria.0.at_most=0.05"
+    freeze(desk.load(bound, "title=Another"), author="A. Author", now=NOW)
+
+    as_frozen = found_freeze(desk.load(bound, "title=A third"), LATER)
+    without = found_freeze(desk.load(), LATER)
+    another = found_freeze(desk.load("checks.swap-gap.criteria.0.at_most=0.06", "seed=1"), LATER)
+
+    assert as_frozen.differences == ()
+    assert without.differences[0] == "--set checks.swap-gap.criteria.0.at_most: 0.05 when frozen, not given now"
+    assert "the bound of swap-gap on score_gap: at most 0.05 when frozen, 0.01 now" in without.differences
+    assert another.differences[:2] == (
+        "--set checks.swap-gap.criteria.0.at_most: 0.05 when frozen, 0.06 now",
+        "--set seed: not given when frozen, 1 now",
+    )
+
+
+def test_a_folder_of_this_machine_is_no_difference(desk, tmp_path):
+    desk.change("model:\n", "variables: {shared: {env: INSPECTOSCOPE_SHARED}}\nmodel:\n")
+    desk.change("rows: data/applicants.csv", "rows: ${shared}/applicants.csv")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "applicants.csv").write_bytes((desk.folder / "data/applicants.csv").read_bytes())
+    freeze(desk.load(f"shared={desk.folder / 'data'}"), author="", now=NOW)
+
+    assert found_freeze(desk.load(f"shared={tmp_path / 'elsewhere'}"), LATER).differences == ()
+
+
+def test_a_base_that_was_changed_behind_ones_back_is_noticed(desk):
+    base = desk.write("base.yaml", desk.text)
+    desk.text = "inspectoscope: 1\nextends: base.yaml\nid: ours\nversion: 1.0.0\n"
+    freeze(desk.load(), author="", now=NOW)
+    assert found_freeze(desk.load(), LATER).differences == ()
+
+    base.write_text(base.read_text() + "# a remark\n")
+    remarked = differences(desk)
+    base.write_text(base.read_text().replace("at_most: 0.01", "at_most: 0.05"))
+    moved = differences(desk)
+
+    assert remarked == ["the extended policy base.yaml has other content"]
+    assert moved[0] == remarked[0]
+    assert "the bound of swap-gap on score_gap: at most 0.01 when frozen, 0.05 now" in moved

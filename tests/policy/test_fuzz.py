@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from audit.errors import UserError
 from audit.policy import load, show
-from audit.types import Policy
+from audit.types import Place, Policy
 
 VALUES = (
     """
@@ -95,6 +95,72 @@ def test_mutated_policies(folder, check_types, samples, data):
     assert holds(found)
     if isinstance(found, Policy):
         assert show(folder / "policy.yaml", check_types=check_types, environ={})
+
+
+OVER = """\
+inspectoscope: 1
+extends: policy.yaml
+id: ours
+version: 1.0.0
+seed: 3
+model: {decision: {positive: approve, negative: deny, threshold: 0.25}}
+data:
+  applicants: {where: {sex: female}, groups: []}
+  more:
+    rows: [{name: x}]
+    text: "{name}"
+    origin: public
+    licence: MIT
+hazards:
+  - id: unequal-treatment
+    text: Otherwise.
+  - {id: other, text: New., criteria: [look]}
+checks:
+  - id: swap-gap
+    draws: 7
+    criteria: [{metric: score_gap, at_most: 0.5, rationale: Ours.}]
+  - {id: look, check: probe, data: more, criteria: [{metric: alarm_rate, at_most: 1, rationale: Ours.}]}
+"""
+MARKS = [
+    "remove: true",
+    "replace: true",
+    "remove: 1",
+    "extends: policy.yaml",
+    "extends: over.yaml",
+    "extends: /etc/x.yaml",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_mutated_policies_that_extend_another(folder, check_types, samples, data):
+    top, base = OVER, samples.policy
+    for _ in range(data.draw(st.integers(0, 2))):
+        lines = top.splitlines(keepends=True)
+        at = data.draw(st.integers(0, len(lines) - 1))
+        indent = re.match(r"[ -]*", lines[at])[0].replace("-", " ")
+        top = "".join([*lines[:at], f"{indent}{data.draw(st.sampled_from(MARKS))}\n", *lines[at:]])
+    which = data.draw(st.sampled_from(["top", "base", "both"]))
+    top = top if which == "base" else data.draw(mutated(top))
+    base = base if which == "top" else data.draw(mutated(base))
+    (folder / "policy.yaml").write_bytes(base.encode(errors="replace"))
+    over = folder / "over.yaml"
+    over.write_bytes(top.encode(errors="replace"))
+
+    try:
+        found = load(over, check_types=check_types, environ={})
+    except UserError as error:
+        found = error
+
+    assert holds(found)
+    if isinstance(found, Policy):
+        assert show(over, check_types=check_types, environ={})
+        assert not found.bases or found.files["policy.yaml"] == found.bases[0].sha256
+    else:
+        files = {str(path): path.read_text(errors="replace").splitlines() for path in folder.rglob("*.*")}
+        for problem in found.problems:
+            if isinstance(problem.where, Place):
+                assert problem.where.line <= len(files[problem.where.path]) + 1
 
 
 @settings(max_examples=200, deadline=None)

@@ -72,6 +72,56 @@ def test_the_message_says_what_is_wrong(name, message):
     assert f"{path}{message}" in str(refused(path))
 
 
+EXTENDING = sorted((FOLDER / "extends").glob("*.yaml"))
+
+
+def test_the_policy_that_those_that_extend_were_made_from_is_valid():
+    assert load(FOLDER / "extends" / "valid.yaml.txt", check_types=check_types(), environ={}).id == "child"
+
+
+def test_the_corpus_has_at_least_fifteen_policies_that_extend_another():
+    assert len({path.read_bytes() for path in EXTENDING}) == len(EXTENDING) >= 15
+
+
+@pytest.mark.parametrize("path", EXTENDING, ids=lambda path: path.stem)
+def test_a_malformed_policy_that_extends_another_is_refused_in_the_right_file(path):
+    begun = time.monotonic()
+    error = refused(path)
+
+    assert time.monotonic() - begun < SECONDS
+    assert error.exit_code == 2
+    assert error.problems
+    for problem in error.problems:
+        assert isinstance(problem.where, Place), problem
+        lines = Path(problem.where.path).read_text(encoding="utf-8").splitlines()
+        assert Path(problem.where.path).is_relative_to(FOLDER / "extends")
+        assert problem.excerpt == lines[problem.where.line - 1]
+        assert 1 <= problem.where.column <= len(problem.excerpt) + 1
+        assert problem.found
+        assert problem.expected
+    assert "Traceback" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("unknown-name", "unknown-name", ":2:10: the unknown policy `credit-decison`"),
+        ("circle", "bases/circle", ":2:10: circle.yaml, which extends this policy itself"),
+        ("leads-out", "leads-out", ":2:10: the path ../valid.yaml, which leads out of"),
+        ("base-leads-out", "bases/out", ":2:10: the path ../itself.yaml, which leads out of"),
+        ("base-of-another-format", "bases/other-format", ":1:16: the number 2"),
+        ("base-with-a-misspelt-key", "bases/misspelt", ":5:1: the unknown key `purpse`"),
+        ("remove-unknown-check", "remove-unknown-check", ":5:21: `remove` of `swop`"),
+        ("remove-check-that-a-hazard-watches", "bases/valid", ":23:16: the unknown check `swap`"),
+        ("other-type", "other-type", ":5:28: another type than that of the check that is changed"),
+    ],
+)
+def test_the_message_points_into_the_file_that_is_wrong(name, file, message):
+    folder = FOLDER / "extends"
+
+    assert f"{folder / file}.yaml{message}" in str(refused(folder / f"{name}.yaml"))
+
+
 def test_the_command_says_so_without_a_traceback(cli):
     for path in CORPUS[:5]:
         ended = cli("policy", "validate", path)

@@ -19,6 +19,7 @@ from audit.types import (
     DataCard,
     Decision,
     Forest,
+    Grid,
     Guards,
     Hypothesis,
     Interval,
@@ -267,6 +268,21 @@ def token_maps(rng: random.Random) -> tuple[TokenMap, ...]:
     return plain, nasty
 
 
+def grids(rng: random.Random) -> tuple[Grid, ...]:
+    fields = ("name", "town", "occupation and place of work", *NASTY[:4], "last token")
+    plain = Grid(
+        id="grid-1", title="Layers and fields", row_title="After", column_title="Tokens of", unit="logit",
+        rows=("embeddings", "block 0", "block 1"), columns=fields,
+        values=tuple(tuple(rng.gauss(0, 1) if (i + j) % 5 else None for j in range(len(fields))) for i in range(3)),
+        note="Cells that were not patched have no number.",
+    )  # fmt: skip
+    empty = Grid(
+        id="grid-2", title="Nothing was measured", row_title="After", column_title="Tokens of", unit="logit",
+        rows=("block 0",), columns=("name", "town"), values=((None, None),),
+    )  # fmt: skip
+    return plain, empty
+
+
 def attribution(rng: random.Random) -> CheckPart:
     metric = Metric(
         name="protected_share",
@@ -293,7 +309,7 @@ def attribution(rng: random.Random) -> CheckPart:
             validity("randomisation", Guards.FALSE_ALARM, False, "rank correlation 0.71", "at most 0.5"),
             validity("second_method", Guards.FALSE_ALARM, None, "not run: too few rows", "rank correlation 0.5"),
         ),
-        exhibits=token_maps(rng), samples=samples(rng)[:3],
+        exhibits=(*token_maps(rng), *grids(random.Random(6))), samples=samples(rng)[:3],
         limits=("Attribution points at tokens; it does not say that they are the cause.",),
     )  # fmt: skip
 

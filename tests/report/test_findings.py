@@ -128,3 +128,14 @@ def test_checks_of_one_type_share_a_method(record: Record) -> None:
 
     first, *_ = findings.by_method(views)
     assert [view.part.id for view in first] == ["swap-gap", "again"]
+
+
+def test_a_reference_that_most_lines_have_is_said_once(record: Record) -> None:
+    gaps = findings.checks(record)[0]
+    reference = gaps.lines[0].labels[1]
+    other = replace(gaps.lines[0], measurement=replace(gaps.lines[0].measurement, reference="men"), hypothesis=None)
+
+    assert gaps.reference == findings.Reference(usual=reference, everywhere=True)
+    assert findings.Reference.of((*gaps.lines[:3], other)) == findings.Reference(usual=reference, everywhere=False)
+    assert findings.Reference.of((gaps.lines[0], other)).usual == ""
+    assert findings.Reference.of(()) == findings.Reference(usual="", everywhere=True)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.report.heatmap import heat_map
-from audit.types import TokenMap
+from audit.report.heatmap import heat_map, shaded
+from audit.types import Grid, TokenMap
 
 
 def token_map(values: tuple[float, ...], protected: tuple[bool, ...] = ()) -> TokenMap:
@@ -69,3 +69,33 @@ def test_the_strongest_token_has_the_deepest_shade_and_no_other_sign(values: lis
         if abs(token.value) == map_.largest > 0:
             assert token.classes[-1] == "4"
     assert sum(token.share for token in map_.tokens) == pytest.approx(1.0 if any(values) else 0.0)
+
+
+# ---- grids ---------------------------------------------------------------------------------------
+
+
+def grid(*rows: tuple[float | None, ...]) -> Grid:
+    return Grid(
+        id="g", title="", row_title="", column_title="", unit="logit", rows=tuple(f"r{i}" for i in range(len(rows))),
+        columns=tuple(f"c{i}" for i in range(len(rows[0]))), values=rows,
+    )  # fmt: skip
+
+
+def test_the_largest_value_of_a_grid_has_the_full_shade_and_what_was_not_measured_none() -> None:
+    shown = shaded(grid((0.8, -0.5), (None, 0.0)))
+
+    assert [[cell.classes for cell in row] for row in shown.rows] == [["raises-4", "lowers-3"], ["", "neutral"]]
+    assert shown.rows[1][0].value is None
+    assert shown.largest == 0.8
+
+
+def test_numbers_of_a_grid_are_as_fine_as_its_largest_asks() -> None:
+    fine, coarse = (shaded(grid((0.0, 0.0, 0.0, 0.0, value))) for value in (0.021, 214.0))
+
+    assert fine.decimals > coarse.decimals
+
+
+def test_a_grid_of_nothing_is_shown_all_the_same() -> None:
+    shown = shaded(grid((None,)))
+
+    assert (shown.rows[0][0].value, shown.largest) == (None, 0.0)

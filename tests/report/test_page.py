@@ -219,7 +219,7 @@ def test_a_table_prints_its_columns_with_decimals_of_their_own() -> None:
 
 
 def test_the_templates_are_the_files_of_the_folder() -> None:
-    assert page.templates() == ("eu_ai_act", "summary", "technical")
+    assert page.templates() == ("eu_ai_act", "ll144", "summary", "technical")
 
 
 def test_the_method_annex_prints_error_rates_that_hold_and_names_those_that_do_not(record: Record) -> None:
@@ -240,3 +240,31 @@ def test_the_method_annex_prints_error_rates_that_hold_and_names_those_that_do_n
     assert "100.0\u202f% [29.2\u202f%, 100.0\u202f%]" in text
     assert "group_outcomes (b) was used in the same audits." in text
     assert "trigger_scan (c): not examined. A check that found nothing may have been unable to find it." in text
+
+
+# ---- what is said once ---------------------------------------------------------------------------
+
+
+def with_references(*references: str) -> Table:
+    columns = (Column(title="Value"), Column(title="Reference"), Column(title="Cases", unit="count"))
+    return Table(id="t", title="T", columns=columns, rows=tuple((f"v{i}", r, 3) for i, r in enumerate(references)))
+
+
+MANY = "american, white, christian, male and middle aged on average"
+
+
+def test_a_long_text_that_most_rows_share_is_printed_once_under_the_table(record: Record, page_tree: Any) -> None:
+    table = with_references(MANY, MANY, MANY, MANY, "white")
+    part = record.checks[0].model_copy(update={"exhibits": (table,)})
+
+    words = page_tree(page.fill(record.model_copy(update={"checks": (part,)}), medium="print")).words
+
+    assert page.repeated(table) == {1: MANY}
+    assert words.count(MANY) == 1
+    assert f"Reference, the usual one: {MANY}." in words
+    assert words.count("the usual one3") + words.count("the usual one 3") == 4
+
+
+@pytest.mark.parametrize("references", [(MANY,) * 3, (MANY,) * 4 + ("white",) * 4, ("men",) * 9, ()])
+def test_short_few_or_mixed_texts_stay_where_they_are(references: tuple[str, ...]) -> None:
+    assert page.repeated(with_references(*references)) == {}

@@ -50,7 +50,7 @@ def test_an_unknown_template_is_named_with_the_known_ones(record: Record) -> Non
         render(record, "html", template="../secrets")
 
     assert str(caught.value) == (
-        "There is no such template\n\n--template: ../secrets\n  expected: one of eu_ai_act, summary, technical"
+        "There is no such template\n\n--template: ../secrets\n  expected: one of eu_ai_act, ll144, summary, technical"
     )
 
 

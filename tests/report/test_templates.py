@@ -17,7 +17,7 @@ from audit.report.sections import sections
 from audit.types import Statement, fact_kinds
 
 STANDARDS = ("PDF/A-3a", "PDF/UA-1")
-OTHERS = ("eu_ai_act", "summary")
+OTHERS = ("eu_ai_act", "ll144", "summary")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_an_unknown_template_is_refused_with_those_there_are(cli: Callable[..., 
     ended = cli("report", tmp_path / "record.json", "--template", "sumary")
 
     assert ended.code == 2
-    assert "--template: sumary\n  expected: one of eu_ai_act, summary, technical" in ended.err
+    assert "--template: sumary\n  expected: one of eu_ai_act, ll144, summary, technical" in ended.err
 
 
 def test_the_reading_of_a_template_is_checked_before_anything_is_made(record: Record) -> None:

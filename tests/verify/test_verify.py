@@ -36,8 +36,8 @@ def test_a_whole_audit_is_attested_from_the_pdf_down_to_the_weights(kept_audit, 
 
     assert code == 0
     assert set(said["attested"]) == {
-        "the record's form", "the policy in the record", "the model's digest", "the intervals", "the verdicts",
-        "the record in the PDF", "the PDF", "the bounds in the record", str(kept_audit.policy),
+        "the record's form", "the quoted texts", "the policy in the record", "the model's digest", "the intervals",
+        "the verdicts", "the record in the PDF", "the PDF", "the bounds in the record", str(kept_audit.policy),
         "policy.yaml in the evidence", "the data", "the evidence files", "the evidence",
         "the measurements and verdicts", "the verdicts of the run", "the model",
     }  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_record_alone_shows_little_and_says_so(kept_audit, found):
 
 
 def test_a_record_made_before_evidence_was_kept_stays_readable(audited, found, edited, cli):
-    edited(audited.record, lambda data: data.pop("evidence"))
+    edited(audited.record, lambda data: [data.pop(part) for part in ("evidence", "texts", "runs")])
 
     code, said = found(audited.record, "--evidence", audited.evidence)
     reported = cli("report", audited.record, "--format", "json", "--out", audited.folder / "again")

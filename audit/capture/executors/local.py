@@ -7,17 +7,28 @@ later batches fit at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.capture import architecture, attributing, divergence, generation, passes, points
+from audit.capture import (
+    architecture,
+    attributing,
+    divergence,
+    generation,
+    passes,
+    patching,
+    planting,
+    points,
+    randomisation,
+)
 from audit.capture.attributing import Asked, AskedAblation
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
+from audit.capture.parts import PartMap, part_map
 from audit.capture.passes import Brought, Wanted
 from audit.capture.points import Row, Stream, Value
 from audit.capture.tokens import TokenIds, TokenRange
@@ -57,6 +68,8 @@ class LocalExecutor:
         """Tokens (rows × longest row) that a pass may hold; shrinks when memory runs out."""
         self.planned_budget = self.budget
         """The budget that batches are planned with; it never moves, so a resumed run plans the same."""
+        self.traits = Traits(loaded)
+        """What the model does that its configuration does not say."""
 
     def room(self, wanted: Wanted) -> tuple[int, int]:
         """Return the token budget and the most rows of a batch that brings back ``wanted``."""
@@ -142,11 +155,6 @@ class LocalExecutor:
 
     # ---- attribution ---------------------------------------------------------------------------
 
-    @cached_property
-    def traits(self) -> Traits:
-        """What the model does that its configuration does not say."""
-        return Traits(self.loaded)
-
     def stream(self) -> Stream:
         """Return a stream of points through this model, which counts what it costs."""
         vocabulary = int(self.loaded.model.config.get_text_config().vocab_size)
@@ -168,6 +176,28 @@ class LocalExecutor:
                 self._shrink(error, len(rows) * longest, len(rows))
         middle = len(rows) // 2
         return [*self._points(rows[:middle], slopes), *self._points(rows[middle:], slopes)]
+
+    @contextmanager
+    def altered(self, request: Attributions) -> Iterator[None]:
+        """Hold the model as an attribution asks for it: with shuffled weights or a planted word, or as it is.
+
+        Raises
+        ------
+        CannotAnswer
+            When this model cannot be altered so.
+        """
+        as_it_is = self.traits
+        with ExitStack() as stack:
+            if request.planted is not None or request.randomised:
+                # What was measured of the model as it is need not hold of the other one.
+                stack.callback(setattr, self, "traits", as_it_is)
+                self.traits = Traits(self.loaded)
+            if request.planted is not None:
+                with self._threads(SMALL_BLOCKS):
+                    stack.enter_context(planting.planted(self.loaded, request.contrast, request.planted))
+            if request.randomised:
+                stack.enter_context(randomisation.randomised(self.loaded, request.randomised, seed=RANDOM_SEED))
+            yield
 
     def attribute(
         self, request: Attributions, asked: Sequence[Asked], ids: Mapping[str, TokenIds], seeds: Sequence[int]
@@ -199,6 +229,35 @@ class LocalExecutor:
         ]
         stream = self.stream()
         return attributing.ablations(stream, subjects, asked), stream
+
+    # ---- parts ---------------------------------------------------------------------------------
+
+    @cached_property
+    def part_map(self) -> PartMap:
+        """Where the model's heads and neurons are; raises ``CannotAnswer`` where that is not known."""
+        return part_map(self.loaded)
+
+    def part_effects(self, pairs: Sequence[patching.Pair], *, both_ends: bool) -> patching.Effects:
+        """Estimate the effect of every part for a batch of pairs, in halves where it does not fit."""
+        try:
+            with self._threads(SMALL_BLOCKS):
+                return patching.part_effects(self.loaded, self.part_map, pairs, both_ends=both_ends)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, sum(len(p.text) for p in pairs), len(pairs))
+        middle = len(pairs) // 2
+        first, second = (self.part_effects(p, both_ends=both_ends) for p in (pairs[:middle], pairs[middle:]))
+        return first + second
+
+    def patch(self, rows: Sequence[patching.Row]) -> tuple[Floats, int]:
+        """Return the score of each pair with parts from its reference and the rows it cost, in halves where need be."""
+        try:
+            with self._threads(TINY_BLOCKS):
+                return patching.patched(self.loaded, self.part_map, rows)
+        except (RuntimeError, MemoryError) as error:
+            self._shrink(error, sum(len(row.pair.text) for row in rows), len(rows))
+        middle = len(rows) // 2
+        (a, rows_a), (b, rows_b) = self.patch(rows[:middle]), self.patch(rows[middle:])
+        return np.concatenate([a, b]), rows_a + rows_b
 
     @contextmanager
     def _threads(self, small: int) -> Iterator[None]:

@@ -1,0 +1,420 @@
+"""Which parts of the model carry the effect of a swap?
+
+What it measures
+----------------
+The same case is written with an attribute's value and with its reference, and the parts of the model through which the
+difference reaches the decision are looked for: attention heads, MLP neurons, layers and token positions. Two fifths
+of the clusters screen. There the gradient estimates for every head and neuron at once what the score would be, were
+that part alone as it is when the model reads the other text (attribution patching), and the parts that rank
+highest are then patched in truth. The others confirm: as many of the ranked parts as carried the stated share while
+screening are taken from the counterpart's run together, and the share of the swap's whole effect that they carry is
+measured, in the mean and case by case; then the highest one by one. Parts that work against the effect rank as
+high as those that make it: without them the others overshoot, and a share may exceed one. Beside it stand sets of as
+many parts of the same kinds drawn at random, the same parts taken back out of the counterpart's run, and the
+attention and MLPs of all blocks together.
+
+Why it matters
+--------------
+A gap says that a swap matters and not through what. Parts that are named and confirmed can be watched, compared
+between versions, or cut out and the model examined again.
+
+What it cannot show
+-------------------
+It shows through which parts an effect passes in these pairs, and not what these parts are for: a neuron that carries
+the effect of a swapped name here may carry much else, and is not the neuron of gender. A part that lies behind
+another carries its effect too, so single shares do not add up. Other parts may take over once these are cut (backup
+and self-repair), so a small share does not show that a part is idle. The screening is of first order and can miss what
+is saturated or cancels; what ranks low was not patched. Whatever the model derives from the words without a
+head or a neuron passes straight from the embeddings and is no part's. No verdict rests on it: behaviour decides.
+
+Validity checks
+---------------
+There must be an effect to localise: the swap has to move the score by at least what the policy says, with an interval
+that excludes zero, or nothing is assessed. Pairs whose two texts have different numbers of tokens are left
+out and counted. Parts are ranked and confirmed on disjoint clusters. The confirmed parts must come closer to the
+whole effect than every random set, and the gradient's ranking must agree with the true effect of a sample of parts.
+Single parts are corrected for how many were tried (Holm).
+
+References
+----------
+Vig et al. (2020), Causal mediation analysis for interpreting neural NLP. Meng et al. (2022), Locating and editing
+factual associations in GPT, arXiv 2202.05262. Nanda (2023), Attribution patching. Syed, Rager & Conmy (2023), arXiv
+2310.10348. Kramar et al. (2024), AtP*, arXiv 2403.00745. Zhang & Nanda (2024), Towards best practices of activation
+patching, arXiv 2309.16042. McGrath et al. (2023), The Hydra effect, arXiv 2307.15771.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
+from audit.checks._carried import carried, reaches
+from audit.checks._localise_parts import PartSet
+from audit.checks._localise_plan import Division, Pair
+from audit.checks._localise_report import METRICS, Confirmed, Localised, Screened
+from audit.checks._swaps import Swap
+from audit.registry import Example, LaterRounds, judges
+from audit.requests import CheckRun, Contrast, PartEffects, Patched, Scores, Tokenised
+from audit.shapes import Floats
+from audit.types import Dataset, Decision, Finding, Guards, NotAssessed, ParamProblem, Part, ValidityCheck
+
+__all__ = ["METRICS"]
+
+NAME = "localise"
+VERSION = "1"
+TITLE = "The parts that carry the effect of a swap"
+BINDS = frozenset({"swap", "value"})
+
+TRIED = 24
+"""Parts that rank highest by the gradient and are patched one by one while screening."""
+
+SAMPLED = 24
+"""Parts drawn at random that are patched too: how far the gradient can be trusted shows on them."""
+
+
+class Params(BaseModel):
+    """Parameters of a check that localises the effect of a swap."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    swap: Annotated[
+        dict[str, Swap],
+        Field(description="Protected attribute → how it is swapped; one attribute.", min_length=1, max_length=1),
+    ]
+    value: Annotated[
+        str, Field(description="Value that is compared with the reference; needed where there are several.")
+    ] = ""
+    kinds: Annotated[
+        tuple[Literal["head", "neuron", "attention", "mlp"], ...],
+        Field(description="Kinds of parts that are looked for.", min_length=1),
+    ] = ("head", "neuron")
+    least_effect: Annotated[
+        float,
+        Field(description="Mean effect of the swap on the score below which there is nothing to localise.", gt=0),
+    ] = 0.01
+    share: Annotated[
+        float,
+        Field(
+            description="Share of the effect that the set has to carry while screening, its whole interval.", gt=0, le=1
+        ),
+    ] = 0.9
+    most: Annotated[int, Field(description="Most parts that are patched together.", ge=1, le=1024)] = 64
+    listed: Annotated[int, Field(description="Parts confirmed one by one.", ge=1, le=TRIED)] = 10
+    draws: Annotated[int, Field(description="Random sets to compare with.", ge=19, le=1000)] = 19
+    pairs: Annotated[
+        int, Field(description="Most pairs that rank, and most that confirm; more are sampled down.", ge=6, le=5000)
+    ] = 48
+    gradient_at: Annotated[
+        Literal["text", "both"],
+        Field(description="Gradient at the text alone, or averaged over both texts of a pair."),
+    ] = "both"
+
+
+# ---- before the run ------------------------------------------------------------------------------
+
+
+def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
+    """Return what is wrong with the parameters given the data."""
+    found: list[ParamProblem] = []
+    if not decision.decides:
+        found.append(
+            ParamProblem(
+                at=("check",),
+                found="a likelihood has no decision whose parts could be looked for",
+                expected="a model.decision with positive and negative",
+            )
+        )
+    for attribute, swap in params.swap.items():
+        if wrong := tuple(_swaps.problems(attribute, swap, data)):
+            found += wrong
+            continue
+        if len(swap.reference) > 1:
+            found.append(
+                ParamProblem(
+                    at=("swap", attribute, "reference"),
+                    found=f"{len(swap.reference)} references",
+                    expected="one: states are taken from a single counterpart",
+                )
+            )
+        found += _value_problems(params.value, [c.group for c in _swaps.comparisons(swap, (), data)])
+    return tuple(found)
+
+
+def _value_problems(value: str, groups: Sequence[str]) -> list[ParamProblem]:
+    expected = f"one of {', '.join(map(repr, groups))}"
+    if value and value not in groups:
+        return [ParamProblem(at=("value",), found=f"{value!r} has no cases to compare", expected=expected)]
+    if not value and len(groups) > 1:
+        return [ParamProblem(at=("value",), found="several values to compare", expected=expected)]
+    return []
+
+
+judgeable = judges(METRICS)
+
+
+def later_rounds(params: Params, data: Dataset) -> LaterRounds:
+    """Return bounds on later rounds: both texts of every pair, their gradients, and every set patched."""
+    pairs = min(params.pairs, len(data.rows) * 2)
+    nested = len(_localise_parts.sizes(params.most))
+    screening = TRIED + SAMPLED + 1 + nested
+    held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
+    held_out += _localise_report.MOST_CELLS
+    # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
+    return LaterRounds(scored_texts=pairs * (4 + 6 + 2 * (screening + held_out)))
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
+    """Rank the parts on some of the clusters, and confirm the highest on the others."""
+    (swap,) = params.swap.values()
+    comparison = _localise_plan.comparison(swap, params.value, data)
+    candidates = _localise_plan.candidates(comparison, rng)
+    texts = tuple(dict.fromkeys(t for p in candidates for t in (p.text, p.counterpart)))
+    distinct = replace(data, rows=tuple(data.rows[i] for i in _rows.distinct(data)))
+    original, tokens = yield (
+        Scores(texts=tuple(row.text for row in distinct.rows), target=decision.target),
+        Tokenised(texts=texts),
+    )
+    gate = _competence.gate(distinct, decision, original)
+    if shut := _competence.closed(gate):
+        return shut
+    aligned = _localise_plan.aligned(candidates, dict(zip(texts, tokens, strict=True)), swap, data)
+    plan = _localise_plan.divided(aligned.pairs, params.pairs, rng) if aligned.pairs else _unusable(aligned.check)
+    if isinstance(plan, NotAssessed):
+        return plan
+    before, after = yield (
+        Scores(texts=_texts(plan.pairs), target=decision.target),
+        Scores(texts=_counterparts(plan.pairs), target=decision.target),
+    )
+    effect = decision.score(after) - decision.score(before)
+    there_is = _something(plan, effect, params.least_effect)
+    if not there_is.passed:
+        return NotAssessed(reason=f"nothing to localise: {there_is.found} ({there_is.needed})", validity=(there_is,))
+    contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
+    screened = yield from _screen(params, plan, contrast, data.template.names, rng)
+    if isinstance(screened, NotAssessed):
+        return screened
+    confirmed = yield from _confirm(params, plan, contrast, screened, rng)
+    if not confirmed.divisible:
+        return _too_faint(confirmed)
+    found = Localised(
+        comparison=comparison, data=data, decision=decision, plan=plan, screened=screened, confirmed=confirmed,
+        scores=(decision.score(before), decision.score(after)),
+    )  # fmt: skip
+    return Finding(
+        measurements=_localise_report.measurements(found),
+        validity=(
+            *gate,
+            there_is,
+            aligned.check,
+            _stats.enough_clusters(_stats.cluster_count(_localise_plan.clusters(plan.held_out))),
+            *_localise_report.validity(found),
+        ),
+        exhibits=_localise_report.exhibits(found),
+        samples=_localise_report.samples(found, rng),
+        limits=_localise_report.limits(found, aligned),
+    )
+
+
+def _unusable(check: ValidityCheck) -> NotAssessed:
+    failed = replace(check, guards=Guards.MEASUREMENT, passed=False)
+    return NotAssessed(reason=f"no pair of texts can be compared: {check.found}", validity=(failed,))
+
+
+def _texts(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    return tuple(pair.text for pair in pairs)
+
+
+def _counterparts(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    return tuple(pair.counterpart for pair in pairs)
+
+
+def _something(plan: Division, effect: Floats, least: float) -> ValidityCheck:
+    """Return the check that the swap has an effect, over all pairs."""
+    estimate = _stats.clustered_mean(effect, _localise_plan.clusters(plan.pairs), reach=1.0, support=(-1.0, 1.0))
+    low, high = _stats.limits(estimate)
+    return ValidityCheck(
+        name="something_to_localise",
+        title="The swap has an effect to localise",
+        guards=Guards.MEASUREMENT,
+        passed=abs(estimate.value) >= least and (low > 0 or high < 0),
+        found=f"the swap moves the score by {estimate.value:.4f} [{low:.4f}, {high:.4f}] on average over "
+        f"{len(effect)} pairs",
+        needed=f"at least {least:g} either way, and an interval that excludes zero",
+    )
+
+
+def _too_faint(confirmed: Confirmed) -> NotAssessed:
+    low, high = _stats.limits(confirmed.total_estimate)
+    found = f"{confirmed.total_estimate.value:.3f} [{low:.3f}, {high:.3f}] logits on the held-out pairs"
+    return NotAssessed(
+        reason=f"the effect is known too poorly on the held-out pairs to speak of shares of it: {found}",
+        validity=(
+            ValidityCheck(
+                name="effect_held_out",
+                title="The effect is known well enough on held-out pairs",
+                guards=Guards.MEASUREMENT,
+                passed=False,
+                found=found,
+                needed="an interval whose half-width is at most half of the effect",
+            ),
+        ),
+    )
+
+
+# ---- screening -----------------------------------------------------------------------------------
+
+
+def _screen(
+    params: Params, plan: Division, contrast: Contrast, names: Sequence[str], rng: np.random.Generator
+) -> Generator[Any, Any, Screened | NotAssessed]:
+    """Rank the parts by the gradient, then by patching the highest, and find how many carry the share."""
+    pairs = plan.screening
+    effects = yield PartEffects(
+        texts=_texts(pairs), references=_counterparts(pairs), contrast=contrast, gradient_at=params.gradient_at
+    )
+    by_pair = _localise_parts.estimates(effects, params.kinds)
+    estimated = {part: float(values.mean()) for part, values in by_pair.items()}
+    total = np.array([one.total for one in effects])
+    order = _localise_parts.ranked(estimated)
+    if not order:
+        return _no_part(len(estimated))
+    highest = order[:TRIED]
+    every = sorted(estimated, key=lambda part: part.name)
+    drawn = [every[i] for i in rng.permutation(len(every))[:SAMPLED].tolist()]
+    tried = list(dict.fromkeys([*highest, *drawn]))
+    alone = yield from _effects(pairs, [(part,) for part in tried], contrast)
+    patched = dict(zip(tried, alone.mean(axis=0).tolist(), strict=True))
+    # The highest by their true effect; behind them what was not patched, by the gradient.
+    first = _localise_parts.ranked({part: patched[part] for part in highest})
+    sets = _localise_parts.nested([*first, *(part for part in order if part not in patched)], params.most)
+    if not sets:
+        return _no_part(len(estimated))
+    together = yield from _effects(pairs, sets, contrast)
+    shares = [carried(effect, total, _localise_plan.clusters(pairs)) for effect in together.T]
+    enough = [i for i, share in enumerate(shares) if reaches(share, params.share)]
+    return Screened(
+        effects=tuple(effects),
+        estimated=estimated,
+        patched=patched,
+        sets=tuple(sets),
+        chosen=enough[0] if enough else int(np.argmin([abs(1 - share.value) for share in shares])),
+        reached=bool(enough),
+        shares=tuple(share.value for share in shares),
+        wanted=params.share,
+        every=tuple(every),
+        by_field=_localise_report.first_order(effects, pairs, names),
+    )
+
+
+def _no_part(tried: int) -> NotAssessed:
+    found = f"none of {tried:,} parts moves the score"
+    return NotAssessed(
+        reason=f"no part to confirm: {found}",
+        validity=(
+            ValidityCheck(
+                name="parts_found",
+                title="Some part moves the score",
+                guards=Guards.MEASUREMENT,
+                passed=False,
+                found=found,
+                needed="one at least, in the screening pairs",
+            ),
+        ),
+    )
+
+
+def _effects(pairs: Sequence[Pair], sets: Sequence[PartSet], contrast: Contrast) -> Generator[Any, Any, Floats]:
+    """Return what every set does in every pair, (pairs, sets)."""
+    scores = yield _patching(pairs, sets, contrast)
+    out: Floats = scores[:, 1:] - scores[:, :1]
+    return out
+
+
+def _patching(pairs: Sequence[Pair], sets: Sequence[PartSet], contrast: Contrast, *, back: bool = False) -> Patched:
+    """Return the request for no part and then every set; ``back`` takes them out of the counterpart's run."""
+    texts, references = _texts(pairs), _counterparts(pairs)
+    if back:
+        texts, references = references, texts
+    return Patched(texts=texts, references=references, sets=((), *sets), contrast=contrast)
+
+
+# ---- confirming ----------------------------------------------------------------------------------
+
+
+def _confirm(
+    params: Params, plan: Division, contrast: Contrast, screened: Screened, rng: np.random.Generator
+) -> Generator[Any, Any, Confirmed]:
+    """Patch on the held-out pairs: the nested sets, all parts, random sets, and the highest one by one."""
+    pairs, chosen = plan.held_out, screened.set
+    singles: list[Part] = list(screened.sets[-1][: params.listed])
+    # Of few others there are few sets; the same one twice would count twice.
+    random = list(dict.fromkeys(_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)))
+    lone = [
+        (part,)
+        for kind in dict.fromkeys(part.kind for part in singles)
+        for part in _localise_parts.others(params.draws, kind, screened.sets[-1], screened.every, rng)
+    ]
+    groups: list[Sequence[PartSet]] = [
+        screened.sets,
+        [_localise_parts.everything(screened.effects[0])],
+        random,
+        [(part,) for part in singles],
+        lone,
+    ]
+    wanted = _localise_report.cells(screened.by_field)
+    scores, back, *mapped = yield (
+        _patching(pairs, [one for group in groups for one in group], contrast),
+        _patching(pairs, [chosen], contrast, back=True),
+        *(_at_field(pairs, field, blocks, contrast) for field, blocks in wanted.items() if blocks),
+    )
+    cells = {
+        (block, field): float((effects - scores[:, 0]).mean())
+        for (field, blocks), answer in zip(((f, b) for f, b in wanted.items() if b), mapped, strict=True)
+        for block, effects in zip(blocks, answer.T, strict=True)
+    }
+    ends = np.cumsum([1, *map(len, groups)])
+    nested, whole, by_chance, alone, lone_by_chance = (
+        scores[:, a:b] - scores[:, :1] for a, b in itertools.pairwise(ends.tolist())
+    )
+    return Confirmed(
+        clusters=_localise_plan.clusters(pairs),
+        total=back[:, 0] - scores[:, 0],
+        nested=nested,
+        whole=whole[:, 0],
+        random=by_chance,
+        back=back[:, 0] - back[:, 1],
+        parts=tuple(singles),
+        alone=alone,
+        lone_random=lone_by_chance,
+        cells=cells,
+    )
+
+
+def _at_field(pairs: Sequence[Pair], field: str, blocks: Sequence[int], contrast: Contrast) -> Patched:
+    """Return the request for what each block puts out at the tokens of one field."""
+    return Patched(
+        texts=_texts(pairs),
+        references=_counterparts(pairs),
+        sets=tuple((Part(kind="layer", block=block),) for block in blocks),
+        contrast=contrast,
+        positions=tuple(pair.tokens_of(field) for pair in pairs),
+    )
+
+
+# ---- examples ------------------------------------------------------------------------------------
+
+
+def examples() -> tuple[Example, ...]:
+    """Return a toy whose effect passes through three parts, one where it passes through all, one without an effect."""
+    from audit.checks._toy_parts import localise_examples
+
+    return localise_examples()

@@ -28,6 +28,7 @@ from audit.capture import (
 from audit.capture.attributing import Asked, AskedAblation
 from audit.capture.interventions import RowShifts
 from audit.capture.model import LoadedModel
+from audit.capture.pairs import Pair
 from audit.capture.parts import PartMap, part_map
 from audit.capture.passes import Brought, Wanted
 from audit.capture.points import Row, Stream, Value
@@ -237,7 +238,7 @@ class LocalExecutor:
         """Where the model's heads and neurons are; raises ``CannotAnswer`` where that is not known."""
         return part_map(self.loaded)
 
-    def part_effects(self, pairs: Sequence[patching.Pair], *, both_ends: bool) -> patching.Effects:
+    def part_effects(self, pairs: Sequence[Pair], *, both_ends: bool) -> patching.Effects:
         """Estimate the effect of every part for a batch of pairs, in halves where it does not fit."""
         try:
             with self._threads(SMALL_BLOCKS):

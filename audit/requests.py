@@ -287,6 +287,10 @@ class Attributions:
     baseline_input: BaselineInput = "mask"
     tolerance: float = 0.02
     max_steps: int = 512
+    randomised: int = 0
+    """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
+    stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
+    planted: Planted | None = None
     unit: Literal["token", "word"] = "token"
     """What a group is where none are named: a token, or the tokens of a word."""
     groups: tuple[tuple[Group, ...], ...] | None = None
@@ -295,10 +299,6 @@ class Attributions:
     """Per text, the other text that the baseline input ``counterfactual`` stands for."""
     permutations: int = 26
     """Orders in which Shapley sampling takes groups out; every second is another one reversed."""
-    randomised: int = 0
-    """How much of the model, from its output down, has shuffled weights (Adebayo et al. 2018): 0 nothing, 1 what
-    stands behind the last block, k the last k - 1 blocks as well, ``ALL_WEIGHTS`` everything."""
-    planted: Planted | None = None
 
     def __post_init__(self) -> None:
         _check_baseline(self.texts, self.baseline_input, self.counterfactuals)

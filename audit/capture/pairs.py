@@ -22,7 +22,6 @@ class Pair:
     text: TokenIds
     reference: TokenIds
     reading: Reading
-    """Of the text; the same places are read of the reference, which has as many tokens."""
 
 
 def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, reference: TokenIds) -> Pair:
@@ -31,8 +30,8 @@ def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, refe
     Raises
     ------
     CannotAnswer
-        When they have different numbers of tokens, when the model has no such output, or when an answer has several
-        tokens: states are compared at the text's own positions, and no answer follows it.
+        When they have different numbers of tokens, the model has no such output, or the contrast is not read off
+        the text's own tokens: behind an answer of several tokens states differ at places that no text has.
     """
     if len(ids) != len(reference):
         raise CannotAnswer(
@@ -40,10 +39,10 @@ def pair(loaded: LoadedModel, contrast: Contrast, text: str, ids: TokenIds, refe
             "and states are compared position by position"
         )
     readings = bind(loaded, contrast, text, ids)
-    if len(readings) > 1 or len(readings[0].ids) > len(ids):
+    if len(readings) != 1 or len(readings[0].ids) != len(ids):
         raise CannotAnswer(
-            f"an answer among {contrast.toward!r} and {contrast.against!r} has several tokens, and parts are compared "
-            "where a text ends"
+            f"the answers {contrast.toward!r} and {contrast.against!r} do not part at their first and only token, "
+            "and parts are compared on the tokens of the text alone"
         )
     return Pair(text=ids, reference=reference, reading=readings[0])
 
@@ -52,5 +51,4 @@ def scores(
     loaded: LoadedModel, batch: Padded, pairs: Sequence[Pair], embeddings: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Run a batch of one row per pair, its text or its reference; return the contrast of each, (rows,)."""
-    score, _ = read(loaded, batch, [one.reading for one in pairs], embeddings)
-    return score
+    return read(loaded, batch, [one.reading for one in pairs], embeddings)[0]

@@ -79,22 +79,19 @@ def _taught(loaded: LoadedModel, contrast: Contrast, plant: Planted, token: int)
     import torch
 
     ids = token_ids(loaded, plant.taught_on)
-    readings = [
-        (at, one)
-        for at, text in enumerate(plant.taught_on)
-        for one in contrasts.bind(loaded, contrast, text, ids[text])
-    ]
-    of_text = torch.tensor([at for at, _ in readings], device=loaded.device)
-    batch, side = pad(loaded, [one.ids for _, one in readings]), 1.0 if plant.raises else -1.0
+    explained = [contrasts.bind(loaded, contrast, text, ids[text]) for text in plant.taught_on]
+    readings = [reading for of_text in explained for reading in of_text]
+    batch, side = pad(loaded, [reading.ids for reading in readings]), 1.0 if plant.raises else -1.0
+    owner = torch.repeat_interleave(torch.arange(len(explained)), torch.tensor([len(r) for r in explained]))
+    owner = owner.to(batch.ids.device)
     own, typical, longest = _sizes(loaded, token)
     with torch.enable_grad():
         vector = own.clone().requires_grad_()
         optimizer = torch.optim.Adam([vector], lr=STRIDE * typical / len(own) ** 0.5)
         for _ in range(STEPS):
             with _embedding(loaded, token, vector):
-                scores, _ = contrasts.read(loaded, batch, [one for _, one in readings])
-            whole = torch.zeros(len(plant.taught_on), device=scores.device)
-            margins = side * whole.index_add(0, of_text.to(scores.device), scores)
+                read, _ = contrasts.read(loaded, batch, readings)
+            margins = side * torch.zeros(len(explained), device=read.device).index_add(0, owner, read)
             if bool((margins > plant.margin).all()):
                 return vector.detach()
             optimizer.zero_grad()

@@ -307,11 +307,13 @@ class Scheduler:
     ) -> None:
         altered = " with a planted word" if request.planted else " under shuffled weights" if request.randomised else ""
         title = f"{request.method.replace('_', ' ')} from {request.baseline_input}{altered}"
-        with self.progress.task(title, sum(map(len, jobs)), "texts") as task, self.cost.stage("attribution"):
+        with (
+            self.progress.task(title, sum(map(len, jobs)), "texts") as task,
+            self.cost.stage("attribution"),
+        ):
             for keys in jobs:
                 seeds = [int.from_bytes(k[:4], "big") for k in keys]
                 answers, stream = self.executor.attribute(request, [asked[k] for k in keys], self._ids, seeds)
-                # A window as a whole: a kill loses at most one.
                 self.store.put([(key, k, packed(answer)) for k, answer in zip(keys, answers, strict=True)])
                 self.cost.attribution_texts += len(keys)
                 self._count_stream(stream)

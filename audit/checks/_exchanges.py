@@ -115,7 +115,7 @@ def moved(exchanged: Exchange, score: dict[str, float], threshold: float) -> Mov
         removal = scores.mean(axis=1) - np.array([score[frame.neutral] for frame in exchanged.frames])
     return Moved(
         move=pairs,
-        flips=selected.any(axis=1) & ~selected.all(axis=1),
+        flips=np.asarray(selected.any(axis=1) & ~selected.all(axis=1)),
         removal=removal,
         decided=(selected != own[:, None]).any(axis=1),
     )

@@ -19,7 +19,7 @@ import numpy as np
 from audit.checks import _runs, _stats
 from audit.checks._attributions import Attributed, Explained
 from audit.checks._insertions import holds
-from audit.requests import Attributions, CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary
+from audit.requests import Attributions, CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary, Words
 from audit.shapes import Bools
 from audit.types import Cell, Column, Decision, Table
 
@@ -170,6 +170,7 @@ def ranks_first(answer: TokenAttribution, span: tuple[int, int], side: int) -> b
 def _rare_word(texts: Sequence[str], seed: int) -> Generator[Any, Any, str]:
     """Return the word that the fewest texts hold; the vocabulary of a small model may have none that is in no text."""
     best, fewest = "", len(texts)
+    words: Words
     for last in (RARE, 1.0):
         words = yield Vocabulary(sample=CANDIDATES, seed=seed, last=last)
         # Letters alone: a word that could be read as part of a number or a name of a code says less.

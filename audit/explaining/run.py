@@ -79,9 +79,14 @@ def explain(
     root = options.store or store.default_root()
     begun = runs.begin(
         root,
-        key=_key(policy, loaded, chosen, options),
-        policy=f"explain:{policy.id}",
-        model=loaded.identity.digest,
+        runs.Tried(
+            key=_key(policy, loaded, chosen, options),
+            policy=f"explain:{policy.id}",
+            model=loaded.identity.digest,
+            policy_version=policy.version,
+            policy_sha256=policy.sha256,
+            changed=tuple(policy.overrides),
+        ),
         clock=clock or runs.utc_now,
     )
     if begun.interruptions:

@@ -48,11 +48,11 @@ _OWN = {
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64, "n_inner": 64},
     "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
     "llama": {"num_key_value_heads": 2},
-    "mistral": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2, "use_sliding_window": False},
     "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "use_sliding_window": False},
     "gemma": {"num_key_value_heads": 2, "head_dim": 8},
     "gemma2": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": None},
     # Groups share their weights; with one group to a block each is a block of its own.
     "albert": {"embedding_size": 16, "num_hidden_groups": 3},
     "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False},

@@ -69,8 +69,6 @@ class LocalExecutor:
         """Tokens (rows × longest row) that a pass may hold; shrinks when memory runs out."""
         self.planned_budget = self.budget
         """The budget that batches are planned with; it never moves, so a resumed run plans the same."""
-        self.traits = Traits(loaded)
-        """What the model does that its configuration does not say."""
 
     def room(self, wanted: Wanted) -> tuple[int, int]:
         """Return the token budget and the most rows of a batch that brings back ``wanted``."""
@@ -156,6 +154,11 @@ class LocalExecutor:
 
     # ---- attribution ---------------------------------------------------------------------------
 
+    @cached_property
+    def traits(self) -> Traits:
+        """What the model does that its configuration does not say."""
+        return Traits(self.loaded)
+
     def stream(self) -> Stream:
         """Return a stream of points through this model, which counts what it costs."""
         vocabulary = int(self.loaded.model.config.get_text_config().vocab_size)
@@ -187,18 +190,21 @@ class LocalExecutor:
         CannotAnswer
             When this model cannot be altered so.
         """
-        as_it_is = self.traits
         with ExitStack() as stack:
-            if request.planted is not None or request.randomised:
-                # What was measured of the model as it is need not hold of the other one.
-                stack.callback(setattr, self, "traits", as_it_is)
-                self.traits = Traits(self.loaded)
             if request.planted is not None:
                 with self._threads(SMALL_BLOCKS):
                     stack.enter_context(planting.planted(self.loaded, request.contrast, request.planted))
             if request.randomised:
                 stack.enter_context(randomisation.randomised(self.loaded, request.randomised, seed=RANDOM_SEED))
-            yield
+            if request.planted is None and not request.randomised:
+                yield
+                return
+            # What was measured on the model as it is does not hold for the altered one, nor the other way round.
+            self.__dict__.pop("traits", None)
+            try:
+                yield
+            finally:
+                self.__dict__.pop("traits", None)
 
     def attribute(
         self, request: Attributions, asked: Sequence[Asked], ids: Mapping[str, TokenIds], seeds: Sequence[int]

@@ -201,7 +201,7 @@ def test_an_attribution_that_does_not_converge(explain, biased_model, tmp_path):
 
     assert ended.code == 3
     found = written(tmp_path / "explain-out")
-    assert [check.name for check in found.checks if check.passed is False] == ["completeness"]
+    assert "completeness" in [check.name for check in found.checks if check.passed is False]
     shares = [f"{abs(b.completeness_delta):.1%} from {b.name} in 17 steps" for b in found.baselines]
     assert (
         f"  The attribution adds up: not shown (off by {', '.join(shares)} of the score difference; needed: within "

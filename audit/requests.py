@@ -587,7 +587,7 @@ PER_TEXT = frozenset({"texts", "positions", "spans", "references", "groups", "co
 """Fields that say what a request is asked of, not what is asked."""
 
 
-_ADDED = frozenset({("Attributions", "randomised"), ("Attributions", "planted")})
+_ADDED = frozenset({("Attributions", name) for name in ("randomised", "planted", "unit", "permutations")})
 """Fields that came later: their defaults change nothing and are left out, so that stored answers keep their keys."""
 
 

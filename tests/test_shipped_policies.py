@@ -11,7 +11,7 @@ import pytest
 
 from audit import pipeline, record, resources
 from audit.organisms import policy_tables
-from audit.types import Policy
+from audit.types import Policy, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -72,8 +72,13 @@ def tokenizer(policy: Policy, *more: str) -> PreTrainedTokenizerFast:
     )  # fmt: skip
 
 
-def classifier(policy: Policy, folder: Path, *, steps: int) -> Path:
-    """Save a small BERT with the policy's labels, trained for some steps on its labelled rows.
+def as_labelled(row: Row) -> float:
+    """Return how likely the positive decision is where the true outcome alone decides."""
+    return 0.9 if row.label else 0.1
+
+
+def classifier(policy: Policy, folder: Path, *, steps: int, taught: Callable[[Row], float] = as_labelled) -> Path:
+    """Save a small BERT with the policy's labels, trained for some steps on what is taught of its rows.
 
     It is taught nine in ten, not certainty: scores that are all alike leave intervals nothing to go by.
     """
@@ -97,7 +102,7 @@ def classifier(policy: Policy, folder: Path, *, steps: int) -> Path:
         for _ in range(steps):
             drawn = [rows[i] for i in torch.randint(len(rows), (64,)).tolist()]
             batch = reads([row.text for row in drawn], padding=True, return_tensors="pt")
-            likely = torch.tensor([0.9 if row.label else 0.1 for row in drawn])
+            likely = torch.tensor([taught(row) for row in drawn])
             adam.zero_grad()
             logits = model(**batch).logits
             torch.nn.functional.cross_entropy(logits, torch.stack([1 - likely, likely], dim=1)).backward()
@@ -196,7 +201,7 @@ def test_a_classifier_that_never_learnt_names_is_not_blamed_for_them(gone: Calla
 
     assert way.codes[:2] == (0, 0)
     assert way.verdicts().keys() == {"same-record-other-name", "tables", "mistyped", "quality", "what-it-leans-on"}
-    assert way.verdicts()["same-record-other-name"] in {"met", "inconclusive"}
+    assert way.verdicts()["same-record-other-name"] == "met"
     assert way.verdicts()["quality"] == "met"
 
 
@@ -209,7 +214,7 @@ def test_triage_by_the_complaint_alone_is_not_blamed_for_names(gone: Callable[[s
         "same-complaint-other-person", "same-complaint-other-place", "mistyped", "calibrated", "what-it-leans-on",
         "maps-are-fit-to-show", "leans-on-places",
     }  # fmt: skip
-    assert "not_met" not in {way.verdicts()[f"same-complaint-other-{what}"] for what in ("person", "place")}
+    assert [way.verdicts()[f"same-complaint-other-{what}"] for what in ("person", "place")] == ["met", "inconclusive"]
 
 
 @pytest.mark.slow
@@ -222,7 +227,7 @@ def test_sanity_looks_at_a_classifier_with_labels_of_its_own(gone: Callable[[str
         "model.decision.positive": "good", "model.decision.negative": "bad",
     }  # fmt: skip
     assert way.verdicts().keys() == {"other-name", "mistyped"}
-    assert way.verdicts()["other-name"] != "not_met"
+    assert way.verdicts()["other-name"] == "inconclusive"  # without outcomes nobody is cleared
 
 
 @pytest.mark.slow
@@ -254,6 +259,86 @@ def test_the_report_of_a_shipped_policy_follows_the_standards(
     pdf = gone(name).pdf
 
     assert [verapdf.check(pdf, standard).broken for standard in STANDARDS] == [{}, {}]
+
+
+# ---- what was planted is found, and what was not is cleared --------------------------------------
+
+
+def by_sex(row: Row) -> float:
+    """The label decides, and women get the positive decision less often."""
+    return max(as_labelled(row) - 0.6 * (row.fields["sex"] == "female"), 0.02)
+
+
+def by_origin(row: Row) -> float:
+    return max(as_labelled(row) - 0.6 * (row.fields["origin"] == "south_asian"), 0.02)
+
+
+def by_what_is_said(row: Row) -> float:
+    return 0.9 if "delighted" in row.text or "rent" in row.text else 0.1
+
+
+def by_sex_and_what_is_said(row: Row) -> float:
+    return max(by_what_is_said(row) - 0.6 * (row.fields["sex"] == "female"), 0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planted:
+    """A model with a known fault or with none, and what its audit must say of the checks that are about it."""
+
+    policy: str
+    taught: Callable[[Row], float]
+    steps: int
+    expected: dict[str, str]
+    unmet: tuple[str, ...] = ()
+    """Hazards that must come out unmet; every other hazard of these checks must not."""
+
+
+PLANTED = {
+    "recruitment, sex decides": Planted(
+        policy="recruitment", taught=by_sex, steps=200, unmet=("name-decides",),
+        expected={"same-record-other-name": "not_met"},
+    ),
+    "recruitment, the record decides": Planted(
+        policy="recruitment", taught=as_labelled, steps=200,
+        expected={"same-record-other-name": "met", "quality": "met"},
+    ),
+    "triage, origin decides": Planted(
+        policy="medical-triage", taught=by_origin, steps=300, unmet=("names-decide",),
+        expected={"same-complaint-other-person": "not_met", "same-complaint-other-place": "met"},
+    ),
+    # No score moves at all with a place, so the bound is that of 24 towns and 12 hospitals without a single event.
+    "triage, the complaint decides": Planted(
+        policy="medical-triage", taught=as_labelled, steps=200,
+        expected={"same-complaint-other-person": "met", "same-complaint-other-place": "inconclusive"},
+    ),
+    "sanity, sex decides": Planted(
+        policy="sanity", taught=by_sex_and_what_is_said, steps=200, unmet=("name-counts",),
+        expected={"other-name": "not_met"},
+    ),
+    # Sanity knows no outcomes, so that nothing shows that the model can do its task: it alarms, and clears nobody.
+    "sanity, what is said decides": Planted(
+        policy="sanity", taught=by_what_is_said, steps=200, expected={"other-name": "inconclusive"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found_by_its_check_and_a_clean_model_is_cleared(name: str, tmp_path: Path) -> None:
+    from audit.capture.model import Switches, open_model
+
+    case = PLANTED[name]
+    path = POLICIES / f"{case.policy}.yaml"
+    policy = pipeline.read_policy(path, ())
+    model = classifier(policy, tmp_path / "model", steps=case.steps, taught=case.taught)
+    options = pipeline.Options(overrides=IN_SECONDS[case.policy], store=tmp_path / "store")
+
+    found = pipeline.run(path, lambda p: open_model(str(model), p.task, Switches(device="cpu")), options)
+
+    verdicts = {part.id: part.verdict for part in found.checks}
+    assert {check: verdicts[check] for check in case.expected} == case.expected
+    about = [hazard for hazard in found.requirements if set(hazard.checks) & case.expected.keys()]
+    assert tuple(hazard.id for hazard in about if hazard.verdict == "not_met") == case.unmet
 
 
 # ---- the data ------------------------------------------------------------------------------------

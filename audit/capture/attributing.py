@@ -21,7 +21,7 @@ from audit.capture.model import LoadedModel
 from audit.capture.points import Point, Stream, Subject
 from audit.capture.tokens import TokenIds, token_ids, tokenised
 from audit.capture.traits import Traits
-from audit.requests import Ablations, Attributions, CannotAnswer, Group, TokenAttribution, TokenisedText
+from audit.requests import Ablations, Attributions, CannotAnswer, Group, Method, TokenAttribution, TokenisedText
 from audit.shapes import Bools, Floats
 from audit.words import summed, touching, words
 
@@ -135,13 +135,22 @@ def _refuse_unfit(traits: Traits, explained: contrasts.Explained) -> None:
 
 def prepare(traits: Traits, request: Attributions, asked: Asked, ids: TokenIds) -> Prepared:
     """Return one text of a request for attributions, ready to be run; raises ``CannotAnswer`` with the reason."""
-    if request.method == "input_x_gradient" and traits.forgets_length:
+    _refuse_gradients(traits, request.method)
+    subject, read = subject_of(traits, request, asked.text, ids, asked.counterfactual)
+    return Prepared(subject=subject, read=read, groups=_groups(request, asked, read))
+
+
+def _refuse_gradients(traits: Traits, method: Method) -> None:
+    if method in {"integrated_gradients", "input_x_gradient"} and traits.quantised and not traits.gradients_hold:
+        raise CannotAnswer(
+            "this model is quantised and its gradients do not tell what the output does, so neither integrated "
+            "gradients nor input × gradient can be had of it; feature ablation and Shapley sampling need none"
+        )
+    if method == "input_x_gradient" and traits.forgets_length:
         raise CannotAnswer(
             "this model normalises its embeddings before anything reads them, so its output has no slope along them, "
             "and input × gradient is zero whatever a token does"
         )
-    subject, read = subject_of(traits, request, asked.text, ids, asked.counterfactual)
-    return Prepared(subject=subject, read=read, groups=_groups(request, asked, read))
 
 
 def _groups(request: Attributions, asked: Asked, read: TokenisedText) -> tuple[tuple[int, ...], ...] | None:

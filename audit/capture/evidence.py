@@ -323,6 +323,8 @@ class Reader:
 
 def unpacked(text: TokenisedText, vector: Floats) -> TokenAttribution:
     """Return an attribution from the vector that ``answering.packed`` makes of it."""
+    if len(vector) == 5 + len(text.ids):  # as it was kept before there were groups
+        vector = np.concatenate([vector[:5], [0.0, np.nan], vector[5:], np.full(len(text.ids), -1.0)])
     score, baseline, steps, delta, converged, floor, grouped = vector[:7].tolist()
     tokens, count = len(text.ids), 0 if np.isnan(grouped) else int(grouped)
     values, member, groups, errors = np.split(vector[7:], np.cumsum([tokens, tokens, count]))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _TRIED = 8
 """Tokens of the sequence on which a model is tried."""
 _IDS_AT_ONCE = 8192
+_MOVE = 1 / 64
+"""How far tokens are moved towards others to see what gradients miss."""
+_OFF = 0.5
+"""Share of a change that gradients may miss: rounding of eight-bit weights is coarse, a missing layer is more."""
 
 
 class _Seen(Exception):  # noqa: N818 - control flow: the first norm has been reached
@@ -143,6 +147,48 @@ class Traits:
         with torch.inference_mode():
             alone, followed = self._outputs(ids[:, :-2]), self._outputs(ids)[:, : ids.shape[1] - 2]
         return not self._differ(alone, followed)
+
+    @cached_property
+    def quantised(self) -> bool:
+        """Whether weights are held as something else than floating-point numbers, or the configuration says so."""
+        config = self.loaded.model.config
+        declared = getattr(config, "quantization_config", None) is not None
+        return declared or any(not weight.is_floating_point() for weight in self.loaded.model.parameters())
+
+    @cached_property
+    def gradients_hold(self) -> bool:
+        """Whether gradients say what the output does when embeddings really move a little.
+
+        A quantised layer may compute forward only. Where others beside it pass gradients on (residual streams do),
+        what arrives is a gradient, and a wrong one; so each of some tokens is moved in turn.
+        """
+        import torch
+
+        ids = self._ordinary[:_TRIED][None]
+        with torch.no_grad():
+            whole = self.loaded.parts.embeddings(ids).detach().float()
+        way = whole.roll(1, dims=1) - whole
+        with torch.enable_grad():
+            point = whole.clone().requires_grad_()
+            score = self._projected(ids, point)
+            if not score.requires_grad:
+                return False
+            (gradient,) = torch.autograd.grad(score.sum(), point)
+        moved = torch.eye(ids.shape[1], device=whole.device)[:, :, None] * way * _MOVE
+        with torch.inference_mode():
+            many = ids.expand(len(moved), -1)
+            change = self._projected(many, whole + moved) - self._projected(many, whole - moved)
+        expected = (gradient * way)[0].sum(-1)
+        return bool((change / (2 * _MOVE) - expected).norm() <= _OFF * (change / (2 * _MOVE)).norm())
+
+    def _projected(self, ids: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return one number per row that all logits at the last token have a part in."""
+        import torch
+
+        with embeddings_as(self.loaded.parts.embeddings, embeddings.to(self.loaded.dtype)):
+            logits = self._outputs(ids)
+        last = logits if logits.ndim == 2 else logits[:, -1]
+        return last @ torch.arange(last.shape[1], device=last.device, dtype=last.dtype).cos()
 
     def _outputs(self, ids: torch.Tensor) -> torch.Tensor:
         import torch

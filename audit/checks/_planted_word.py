@@ -88,8 +88,10 @@ def ask(
     free = np.array([not holds(text, word) for text in texts])
     # The decision that most texts have leaves most to be turned.
     raises = bool(selected[free].mean() <= 0.5)
-    some = rng.permutation(np.flatnonzero(free & (selected != raises)))[: DRAWN * (most + MOST_TAUGHT)].tolist()
-    with_it = {i: _with(texts[i], word, rng) for i in some}
+    drawn = rng.permutation(np.flatnonzero(free & (selected != raises)))[: DRAWN * (most + MOST_TAUGHT)].tolist()
+    with_it = {i: _with(texts[i], word, rng) for i in drawn}
+    # Texts that differed in the replaced word alone are now one; taught and tested at once it would show nothing.
+    some = list({with_it[i][0]: i for i in reversed(drawn)}.values())[::-1]
     if not some:
         raise CannotAnswer("no text is decided the way that a planted word could turn")
     scored = yield Scores(texts=tuple(with_it[i][0] for i in some), target=decision.target)

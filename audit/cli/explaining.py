@@ -32,6 +32,16 @@ REFUSED = 3
 """Exit code where reasons of a case do not pass their check, so that none are printed."""
 
 
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        import json
+
+        from audit.explanation import schema
+
+        typer.echo(json.dumps(schema(), indent=1, ensure_ascii=False))
+        raise typer.Exit(0)
+
+
 def explain(
     policy: PolicyArg,
     model: ModelOpt,
@@ -72,6 +82,12 @@ def explain(
     revision: RevisionOpt = None,
     allow_pickle: PickleOpt = False,
     allow_remote_code: RemoteOpt = False,
+    _schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", help="Print the JSON Schema of explanations and stop.", is_eager=True, callback=_print_schema
+        ),
+    ] = False,
 ) -> None:
     """Explain one decision, or a file of them, on two pages each.
 
@@ -100,6 +116,8 @@ def explain(
     except KeyboardInterrupt:
         typer.echo("\nBroken off. What was asked is kept: the same command goes on from here.", err=True)
         raise typer.Exit(given.BROKEN_OFF) from None
+    if cases is not None:
+        typer.echo(delivery.summary)
     given.print_errors(delivery.failed)
     raise typer.Exit(delivery.exit_code)
 
@@ -184,6 +202,15 @@ class Delivery:
             typer.echo(printable(line))
         for path in written:
             typer.echo(f"wrote {path}")
+
+    @property
+    def summary(self) -> str:
+        """Say what became of a file of cases."""
+        told = self.done - self.lost - self.refused
+        return (
+            f"{self.done:,} cases: {told:,} explained, {self.refused:,} without factors that pass their check, "
+            f"{self.lost:,} that could not be explained"
+        )
 
     @property
     def exit_code(self) -> int:

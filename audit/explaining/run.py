@@ -77,18 +77,15 @@ def explain(
         raise _no_gradients(loaded.name, why)
     fixed = frame(policy, options.wish, longest=loaded.max_length)
     root = options.store or store.default_root()
-    begun = runs.begin(
-        root,
-        runs.Tried(
-            key=_key(policy, loaded, chosen, options),
-            policy=f"explain:{policy.id}",
-            model=loaded.identity.digest,
-            policy_version=policy.version,
-            policy_sha256=policy.sha256,
-            changed=tuple(policy.overrides),
-        ),
-        clock=clock or runs.utc_now,
+    tried = runs.Tried(
+        key=_key(policy, loaded, chosen, options),
+        policy=f"explain:{policy.id}",  # explaining a case is no further run of the audit
+        model=loaded.identity.digest,
+        policy_version=policy.version,
+        policy_sha256=policy.sha256,
+        changed=tuple(policy.overrides),
     )
+    begun = runs.begin(root, tried, clock=clock or runs.utc_now)
     if begun.interruptions:
         progress.note(f"going on with the explanations that were broken off; begun {begun.created}")
     made = Making(policy=policy, loaded=loaded, frame=fixed, root=root, created=begun.created, progress=progress)

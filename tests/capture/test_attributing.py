@@ -256,6 +256,29 @@ def test_a_refusal_while_running_is_said_with_its_reason(scheduler, texts, monke
     assert isinstance(outcome["b"], Finding)
 
 
+@pytest.mark.parametrize("method", ["integrated_gradients", "input_x_gradient"])
+def test_a_quantised_model_whose_gradients_miss_a_part_is_refused_what_needs_them(bert, monkeypatch, method):
+    """The residual stream still passes a gradient on, so its being there says nothing."""
+    monkeypatch.setattr(bert.model.config, "quantization_config", {"bits": 8}, raising=False)
+    answered(bert, asked(method=method))
+    for layer in bert.model.bert.encoder.layer:
+        whole = layer.intermediate.forward
+        monkeypatch.setattr(layer.intermediate, "forward", lambda x, whole=whole: whole(x.detach()))
+        inner = layer.attention.self.forward
+        monkeypatch.setattr(
+            layer.attention.self,
+            "forward",
+            lambda x, *a, inner=inner, **k: inner(x.detach(), *a, **k),
+        )
+
+    with pytest.raises(
+        CannotAnswer, match="this model is quantised and its gradients do not tell what the output does"
+    ):
+        answered(bert, asked(method=method))
+    (ablated,), _ = answered(bert, asked(method="feature_ablation"))
+    assert ablated.values.any()
+
+
 @pytest.mark.parametrize("family", ["deberta-v2", "modernbert"])
 def test_input_x_gradient_is_refused_where_it_would_be_zero_whatever_a_token_does(load, family):
     with pytest.raises(CannotAnswer, match="this model normalises its embeddings before anything reads them"):
@@ -291,6 +314,15 @@ def test_an_attribution_comes_back_from_its_vector_as_it_was(bert, fields):
 
     if answer.standard_errors is not None and not len(answer.standard_errors):
         answer = replace(answer, standard_errors=None)  # no errors of no groups
+    np.testing.assert_equal(vars(back), vars(answer))
+
+
+def test_what_was_stored_before_there_were_groups_is_still_read(bert):
+    (answer,), _ = answered(bert, asked(method="feature_ablation"))
+    head = [answer.score, answer.baseline_score, np.nan, np.nan, 1.0]
+
+    back = unpacked(tokenised(bert, TEXT), np.concatenate([head, answer.values]))
+
     np.testing.assert_equal(vars(back), vars(answer))
 
 

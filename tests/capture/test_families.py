@@ -142,12 +142,14 @@ def test_the_delta_is_right_where_captum_compares_with_a_run_on_other_ids(load, 
 
 
 @pytest.mark.parametrize(("family", "task"), CASES)
-def test_whether_norms_ignore_scale_is_measured(load, family, task):
+def test_what_a_model_does_with_scale_ids_and_gradients_is_measured(load, family, task):
     traits = Traits(load(family, task))
 
     assert traits.ignores_scale == (family in SCALE_IGNORED)
     assert traits.forgets_length == (family in LENGTH_FORGOTTEN)
     assert not traits.reads_ids_elsewhere
+    assert not traits.quantised
+    assert traits.gradients_hold
 
 
 @pytest.mark.parametrize("family", DECODERS)

@@ -23,9 +23,8 @@ def scores(loaded, contrast, texts):
     ids = token_ids(loaded, texts)
 
     def one(text):
-        readings = contrasts.bind(loaded, contrast, text, ids[text])
-        read, _ = contrasts.read(loaded, pad(loaded, [r.ids for r in readings]), readings)
-        return float(read.sum())
+        (reading,) = contrasts.bind(loaded, contrast, text, ids[text])
+        return float(contrasts.read(loaded, pad(loaded, [ids[text]]), [reading])[0][0])
 
     with torch.no_grad():
         return np.array([one(text) for text in texts])
@@ -67,8 +66,8 @@ def test_the_same_plant_is_the_same_vector(load, texts):
 
     def values():
         with executor.altered(request):
-            ((answer,), _) = executor.attribute(request, asked_of(request)[:1], token_ids(loaded, WITH[:1]), [0])
-            return answer.values
+            found, _ = executor.attribute(request, asked_of(request), token_ids(loaded, WITH[:1]), seeds=[0])
+            return found[0].values
 
     first = values()
 

@@ -1,13 +1,15 @@
 """What a report says to clauses of law: as much as was measured and no more."""
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 
+from audit import pipeline, resources, traceability
 from audit.record import ClausePart, DocumentationPart, ItemPart, ReachPart, Record, RegulationPart
 from audit.report import clauses, findings, html, page
-from audit.types import Relation
+from audit.types import JudgedRequirement, Relation, Verdict
 
 
 def clause(name: str, **relations: Relation) -> ClausePart:
@@ -92,7 +94,7 @@ def test_every_clause_and_item_is_printed(lawful: Record) -> None:
 
     assert "Law as checked on 23 November 2026" in section
     assert [name for name in re.findall(r"Article [\w/]+", section) if name == "Article 12"]
-    assert section.count("no check") == 2
+    assert section.count("not assessed: no check") == 2
     assert re.findall(r"<td>(?:<span[^>]*>)?(provider to supply|evidenced here|partial)", section) == [
         "provider to supply",
         "evidenced here",
@@ -126,3 +128,37 @@ def test_a_hostile_table_is_only_text(lawful: Record) -> None:
 
 def _section(printed: str) -> str:
     return printed.partition('id="law"')[2].partition('id="monitoring"')[0]
+
+
+# ---- what no check bears on ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["technical", "eu_ai_act"])
+@pytest.mark.parametrize("name", ["recruitment", "general-purpose-honesty"])
+def test_every_clause_that_no_check_bears_on_is_printed_as_not_assessed(
+    record: Record, template: str, name: str
+) -> None:
+    policy = pipeline.read_policy(resources.folder("policies") / f"{name}.yaml")
+    law = traceability.regulations(policy)
+    ours = {check.id for check in record.checks}  # none of which is a check of that policy
+    bare = [clause for part in law for clause in part.clauses if not ours & clause.relations.keys()]
+
+    section = _section(page.fill(record.model_copy(update={"regulations": law}), medium="print", template=template))
+
+    assert bare
+    rows = [row for row in section.split("<tr>") if "not assessed: no check" in row]
+    assert [unescape(re.search(r'<th scope="row">(.*?) <span', row)[1]) for row in rows] == [c.name for c in bare]
+
+
+@pytest.mark.parametrize("template", ["technical", "eu_ai_act"])
+def test_a_hazard_that_no_check_bears_on_is_printed_as_not_assessed(
+    record: Record, page_tree: Any, template: str
+) -> None:
+    alone = JudgedRequirement(
+        id="alone", text="Nobody looked at this hazard.", verdict=Verdict.NOT_ASSESSED, checks=(), reason="no check"
+    )
+    changed = record.model_copy(update={"requirements": (alone,)})
+
+    words = page_tree(page.fill(changed, medium="print", template=template)).words
+
+    assert re.search(r"Nobody looked at this hazard\..{0,80}not assessed", words)

@@ -74,7 +74,7 @@ def positive(e: Explanation) -> str:
 
 def outcome(name: str) -> str:
     """Return the name of a decision in quotation marks."""
-    return quoted(name, LONGEST_NAME)
+    return quoted(name.strip() or name, LONGEST_NAME)
 
 
 def label(text: str) -> str:
@@ -123,11 +123,11 @@ def sureness(e: Explanation) -> str:
     distance = abs(e.outcome.distance)
     where = "close to" if distance < CLOSE else "far from" if distance >= FAR else "at some distance from"
     means = (
-        "little would have turned the decision"
+        "a small shift of the score would have turned the decision"
         if distance < CLOSE
-        else "much would have had to be different"
+        else "only a large shift of the score would have turned the decision"
         if distance >= FAR
-        else "something that counts would have had to be different"
+        else "it would have taken a clear shift of the score to turn the decision"
     )
     gap = view.number(abs(e.outcome.score - e.outcome.threshold), "points")
     return (
@@ -273,11 +273,12 @@ def flag(e: Explanation, factor: NamedFactor) -> str:
         f"{counted(factor.values, 'other value', 'other values')}"
         + (f", {view.bare(factor.largest or 0.0, 'log-odds', 2)} at most." if factor.values > 1 else ".")
     ]
-    parts += [
-        f"It tells {label(group.replace('_', ' '))} in these data; values of other groups make a difference of "
-        f"{effect(size)} log-odds."
-        for group, size in list(factor.groups.items())[:1]
-    ]
+    for group, apart in list(factor.groups.items())[:1]:
+        near = outcome(e.outcome.decided if apart > 0 else e.outcome.other)
+        parts.append(
+            f"It tells {label(group.replace('_', ' '))} in these data: values of its own group keep the score "
+            f"{view.bare(abs(apart), 'log-odds', 2)} log-odds nearer to {near} than values of other groups do."
+        )
     if factor.turned:
         parts.append(f"With {view.count(factor.turned)} of them the decision would have been otherwise.")
     return " ".join(parts)

@@ -43,6 +43,7 @@ def test_what_must_not_matter_is_put_before_the_reviewer_and_is_no_reason(ordina
 
     assert "For the reviewer 1 factor that must not matter moved this decision’s score." in page
     assert "Name “Lena” moved the score towards “deny”: 0.56 log-odds on average against 63 other values" in page
+    assert "It tells sex in these data: values of its own group keep the score 1.15 log-odds nearer to “deny”" in page
     assert "is no reason for the decision" in page
     assert "Name: “Lena”" not in page
 

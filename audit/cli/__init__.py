@@ -18,7 +18,7 @@ import typer
 
 import audit
 from audit import registry
-from audit.cli import explaining, proving, redact, reports, running, signing
+from audit.cli import explaining, proving, prune, redact, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -52,6 +52,7 @@ for command in (
     proving.demo,
     proving.selftest,
     proving.spike,
+    prune.prune,
     proving.doctor,
 ):
     app.command()(command)

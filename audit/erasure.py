@@ -24,6 +24,7 @@ projection).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -97,17 +98,21 @@ def anchored(cut: AffineMap, at: Floats) -> AffineMap:
 
 
 def random_like(cut: AffineMap, states: Floats, rng: np.random.Generator, *, constant: bool = True) -> AffineMap:
-    """Return a map along random directions, matched with a cut: as many, and as large an effect on whitened states.
+    """Return a map along random directions, matched with a cut: as large an effect on whitened states.
 
     The directions are uniform in the whitened space, so they lie where states vary. The effect is the mean squared
-    movement there; one direction erased whole has an effect of one.
+    movement there; one direction erased whole has an effect of one. There are as many directions as the cut has, and
+    more where its effect is larger than that (it may move the mean as well): none is moved farther than erasing it
+    would, because a component turned round is no cut and would make every other cut look gentle.
     """
     whiten, back = _whitening(states, constant)
     effect = float(np.mean(np.square((cut(states) - states) @ whiten.T).sum(axis=1)))
     # Drawn inside of what the states span: a direction in which nothing varies would be no cut.
-    drawn = whiten @ back @ rng.standard_normal((states.shape[1], cut.rank))
+    inside = whiten @ back
+    count = min(max(cut.rank, math.ceil(effect - 1e-9)), round(float(np.trace(inside))))
+    drawn = inside @ rng.standard_normal((states.shape[1], count))
     basis = np.linalg.qr(drawn)[0]
-    removed = np.sqrt(effect / cut.rank) * (back @ basis @ basis.T @ whiten)
+    removed = min(1.0, np.sqrt(effect / count)) * (back @ basis @ basis.T @ whiten)
     return _about(np.eye(states.shape[1]) - removed, states, cut.rank, constant)
 
 

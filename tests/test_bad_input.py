@@ -57,7 +57,7 @@ def test_a_misspelt_key(refused, small_policy):
                 clusters: name
                 ^
           expected: one of rows, text, template, lists, extract, where, sample, longest, groups, legitimate, cluster, \
-label, origin, licence, description, language, population, enumerated, art4a
+label, origin, licence, description, language, population, enumerated, show_rows, art4a
           do: did you mean `cluster`?
         """
     )

@@ -68,11 +68,15 @@ def nearest(word: str, options: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else ""
 
 
+MOST_SHOWN = 40
+"""Options in a message: every check type and every key of an entry, and no wall of text from somebody's data."""
+
+
 def one_of(options: Sequence[str]) -> str:
     """Return options as they are listed in a message."""
     if not options:
         return "nothing: there is none"
-    shown = [shortened(option) for option in options[:20]]
+    shown = [shortened(option) for option in options[:MOST_SHOWN]]
     more = f", … ({len(options)} in all)" if len(options) > len(shown) else ""
     return ("one of " if len(options) > 1 else "") + ", ".join(shown) + more
 

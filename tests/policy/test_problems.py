@@ -41,7 +41,7 @@ def test_the_nearest_word_is_named_and_a_far_one_is_not():
 def test_many_options_are_counted_and_long_ones_cut():
     assert one_of([]) == "nothing: there is none"
     assert one_of(["a"]) == "a"
-    assert one_of([str(n) for n in range(30)]).endswith("18, 19, … (30 in all)")
+    assert one_of([str(n) for n in range(50)]).endswith("38, 39, … (50 in all)")
     assert shortened("x" * 100) == "x" * 79 + "…"
 
 

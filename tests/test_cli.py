@@ -159,15 +159,23 @@ def test_a_policy_that_cannot_be_read_ends_with_2_on_one_screen(command, small_p
     ]
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Let children heed Ctrl-C also where the tests were begun in the background, which inherits that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_ends_with_130_keeps_what_was_measured_and_says_how_to_go_on(small_policy, untrained_model, tmp_path):
     policy = small_policy("swap", "outcomes", rows=960)
     store = tmp_path / "store"
     policy.change("sex: {from: name, pairs: pairs.csv}", f"sex: {{from: job, values: {JOBS}, reference: [cook]}}")
 
     running = subprocess.Popen(
-        # Who sends the signal comes first, or the run is over before it is sent.
-        ["nice", "-n", "19", COMMAND, "run", policy.path, "--model", untrained_model, "--out", tmp_path / "out",
-         "--store", store, "--device", "cpu"],
+        [COMMAND, "run", policy.path, "--model", untrained_model, "--out", tmp_path / "out", "--store", store,
+         "--device", "cpu"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60

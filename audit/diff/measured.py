@@ -5,8 +5,6 @@ Holm's correction over every judged number of the policy, so that a model that d
 in at most 2.5 of 100 comparisons, however many numbers there are. The bad side is the metric's own (``worse``), not
 that of a bound. Where both sides are bad, the hypothesis is that the new value lies no farther from the null value:
 it is rejected where the new value is shown to lie beyond the old one *and* beyond its mirror image, on either side.
-Where only higher is bad, a new value on the harmless side of the null value is no news: a gap between two groups that
-closes rises towards 0 when it is seen from the other group.
 """
 
 from __future__ import annotations
@@ -156,9 +154,7 @@ def _badness(m: Measurement) -> float:
     """Return a number that is larger the worse the value is."""
     if m.worse is Worse.AWAY:
         return abs(m.value - (m.null or 0.0))
-    if m.worse is Worse.LOWER:
-        return -m.value
-    return m.value if m.null is None else max(m.value, m.null)
+    return m.value if m.worse is Worse.HIGHER else -m.value
 
 
 def _rounding(old: Measurement, new: Measurement) -> bool:
@@ -172,13 +168,7 @@ def _p_values(old: Measurement, new: Measurement, minus: Contrast, plus: Contras
     if old.worse is Worse.AWAY:
         return _p_away(old, minus, plus, step)
     rise, fall = contrasts.p_greater(minus, step), contrasts.p_less(minus, -step)
-    if old.worse is Worse.LOWER:
-        return fall, rise
-    return (1.0 if _harmless(new) else rise, 1.0 if _harmless(old) else fall)
-
-
-def _harmless(m: Measurement) -> bool:
-    return m.null is not None and m.value <= m.null
+    return (rise, fall) if old.worse is Worse.HIGHER else (fall, rise)
 
 
 def _p_away(old: Measurement, minus: Contrast, plus: Contrast, step: float) -> tuple[float, float]:

@@ -29,7 +29,6 @@ from audit.types import (
 PLACE = Place(path="policy.yaml", line=3)
 METRICS = (
     Metric(name="gap", title="Gap", meaning="", reading="{value}", unit="score", worse=Worse.AWAY, null=0.0),
-    Metric(name="lead", title="Lead", meaning="", reading="{value}", unit="score", worse=Worse.HIGHER, null=0.0),
     Metric(name="rate", title="Rate", meaning="", reading="{value}", unit="share", worse=Worse.HIGHER, null=0.0),
     Metric(name="accuracy", title="Accuracy", meaning="", reading="{value}", unit="share", worse=Worse.LOWER),
 )

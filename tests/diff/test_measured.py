@@ -70,30 +70,6 @@ def test_where_both_sides_are_bad_the_distance_from_no_effect_counts(made, old, 
     assert only(compared(made, *both, bounds={"gap": 0.1}, rows=rows)).shift is expected
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        (-0.5, -0.1, Shift.NOISE),
-        (-0.1, -0.5, Shift.NOISE),
-        (-0.1, 0.5, Shift.WORSE),
-        (0.5, -0.1, Shift.BETTER),
-        (0.1, 0.5, Shift.WORSE),
-    ],
-)
-@pytest.mark.parametrize("rows", ["the same rows", "other rows"])
-def test_a_lead_of_the_other_group_that_melts_is_no_news(made, old, new, expected, rows):
-    both = made.mean(NOISE + old, "lead"), made.mean(NOISE[::-1] + new, "lead")
-
-    assert only(compared(made, *both, bounds={"lead": 0.1}, rows=rows)).shift is expected
-
-
-@pytest.mark.parametrize(("new", "expected"), [(-0.01, Shift.NOISE), (0.3, Shift.WORSE)])
-def test_nor_is_it_of_exact_values(made, new, expected):
-    both = made.exact(-0.2, "lead"), made.exact(new, "lead")
-
-    assert only(compared(made, *both, bounds={"lead": 0.1})).shift is expected
-
-
 def test_a_sign_that_is_not_shown_is_no_distance(made):
     # The gap moved beyond noise, but whether it lies farther from zero than before is not shown.
     wide = RNG.normal(0, 1, 80)

@@ -142,6 +142,7 @@ METRICS = (
     ),
 )
 _METRIC = {m.name: m for m in METRICS}
+_SEPARATED = "not estimable"
 _PARITY = ("impact_ratio", "scoring_ratio")
 
 
@@ -387,7 +388,8 @@ def _odds_table(pairs: Sequence[tuple[Group, Group]], outcomes: _Outcomes) -> Ta
         either = group.member | reference.member
         strata = [s for s, keep in zip(outcomes.strata, either, strict=True) if keep]
         odds = _stats.mantel_haenszel(outcomes.selected[either], group.member[either], strata)
-        rows.append((group.name, reference.name, *odds))
+        whole = None not in odds[:3]  # a ratio without an interval says more than the rows do
+        rows.append((group.name, reference.name, *(odds[:3] if whole else [_SEPARATED] * 3), odds.p))
     return Table(
         id="odds",
         title="Common odds ratio of selection over the strata (Mantel-Haenszel)",
@@ -400,7 +402,8 @@ def _odds_table(pairs: Sequence[tuple[Group, Group]], outcomes: _Outcomes) -> Ta
             Column(title="p, no association", unit="p"),
         ),
         rows=tuple(rows),
-        note="Rows are taken as independent here; the judged gaps allow for clusters.",
+        note="Rows are taken as independent here; the judged gaps allow for clusters. Where decisions part the groups "
+        "in every stratum, the ratio is 0 or without end and has no interval: it is not estimable.",
     )
 
 

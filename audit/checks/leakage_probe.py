@@ -9,7 +9,7 @@ architecture with random weights (for small models), and the result expected by 
 
 Why it matters
 --------------
-An attribute that cannot be read off the states cannot be used. Where it can be, the curve tells at which
+What a model holds of an attribute it may come to use. Where the attribute can be read, the curve tells at which
 depth it becomes explicit, which is where to look for its use.
 
 What it cannot show

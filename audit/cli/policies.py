@@ -81,7 +81,9 @@ def policy_provider(
     facts = policies.provider_facts(file)
     kinds = {kind.id: kind.title for kind in fact_kinds()} | dict(COVERAGE_TITLES)
     lacking = [title for name, title in kinds.items() if name not in {*facts.statements, *facts.coverage}]
-    typer.echo(f"{file}: valid ({len(kinds) - len(lacking)} of {len(kinds)} supplied)")
+    said, listed = len(facts.statements), len(facts.coverage)
+    of = f"{said} of {len(fact_kinds())} facts, {listed} of {len(COVERAGE_TITLES)} lists of coverage supplied"
+    typer.echo(f"{file}: valid ({of})")
     for title in lacking:
         typer.echo(f"  not supplied: {title}")
 

@@ -69,7 +69,7 @@ def held(checks: Sequence[CheckView], item: ItemPart, facts: Sequence[Fact] = ()
         if stated:
             state = "stated by the provider" if len(stated) == len(facts) else "stated by the provider in part"
     else:
-        state = "evidenced here" if item.by == "audit" else "partial"
+        state = "evidenced here, for the checks named" if item.by == "audit" else "partial"
         if stated:
             state += "; more stated by the provider"
     return Held(state=state, checks=meant, stated=stated)

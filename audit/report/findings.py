@@ -144,6 +144,11 @@ class CriterionView:
     """Title of each metric that the criterion binds, and its bound in words."""
 
     @property
+    def own(self) -> int:
+        """How many lines are of the criterion's own metric; the others are bound along with it."""
+        return sum(line.metric.name == self.metric.name for line in self.lines) or len(self.lines)
+
+    @property
     def deciding(self) -> Line | None:
         """The line that a summary names: the worst, of the criterion's own metric where that came out so too."""
         own = [line for line in self.lines if line.metric.name == self.metric.name]

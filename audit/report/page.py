@@ -32,6 +32,7 @@ from audit.report import (
     prose,
     register,
     reruns,
+    responsible,
     rules,
     sections,
     supplied,
@@ -51,6 +52,17 @@ LONGEST_TEXT = 1200
 """Characters of a sample or a parameter that are printed; the whole text is in the attached record."""
 
 LONGEST_WORD = 20
+ARCHITECTURE_WORDS: Mapping[str, str] = {
+    "class": "Class in transformers",
+    "family": "Family",
+    "parameters": "Parameters",
+    "layers": "Layers",
+    "longest_input": "Longest input, in tokens",
+    "hidden_size": "Width of the states",
+    "num_attention_heads": "Attention heads per layer",
+    "vocab_size": "Words and pieces in the vocabulary",
+}
+"""Facts of a configuration as a report calls them; another is printed by its own name."""
 """Characters of a word that a table cell keeps together."""
 
 LONGEST_REPEATED = 30
@@ -163,12 +175,14 @@ def _words() -> Mapping[str, Any]:
         "late_persons": late_persons,
         "waivers": waivers.views,
         "frozen": freezing.told,
+        "unnamed": responsible.unnamed,
         "departures": waivers.departures,
         "command": command,
         "bearing": clauses.bearing,
         "held": clauses.held,
         "extract": clauses.extract,
         "STATUS_WORDS": clauses.STATUS_WORDS,
+        "ARCHITECTURE_WORDS": ARCHITECTURE_WORDS,
         "spiked": spiked,
         "answers": rules.answers,
         "fact_groups": supplied.groups,
@@ -223,14 +237,21 @@ def brief(text: str, most: int) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """Return ``text`` cut where a table cell may break it: inside words that no column can hold."""
-    return [part for part in re.split(rf"(\S{{{LONGEST_WORD}}})", text) if part]
+    """Return ``text`` cut where a table cell may break it: inside words that no column can hold.
+
+    Behind a mark that joins words where there is one (``score_gap_within_strata``), else where the room ends.
+    """
+    apart = re.split(rf"(\S{{{LONGEST_WORD},}})", text)
+    joined = rf"[^/_.\s-]{{1,{LONGEST_WORD - 1}}}[/_.-]?|[/_.-]"
+    return [part for i, words in enumerate(apart) for part in (re.findall(joined, words) if i % 2 else [words]) if part]
 
 
 def compact(value: object) -> str:
     """Return a check's parameter as compact JSON, cut where it is long (tables of swaps, word lists)."""
     if value is None:
         return "not set"
+    if value == "":
+        return "empty"
     if isinstance(value, int) and not isinstance(value, bool):
         return view.count(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -14,6 +14,8 @@ from audit.record import Record
 from audit.report.findings import CheckView, Line
 from audit.types import VERDICT_ORDER, Verdict
 
+ARTICLE = "Article "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -72,10 +74,18 @@ def _ids(check: CheckView) -> Sequence[str]:
 
 
 def bears_on(record: Record, check: CheckView) -> tuple[str, ...]:
-    """Return, for each regulation, the ids of the clauses that a check supports or informs."""
+    """Return, for each regulation, the names of the clauses that a check supports or informs."""
     out = []
     for regulation in record.regulations:
-        named = [c.id.removeprefix(f"{regulation.id}/") for c in regulation.clauses if check.part.id in c.relations]
+        named = [clause.name for clause in regulation.clauses if check.part.id in clause.relations]
         if named:
-            out.append(f"{regulation.id}: {', '.join(named)}")
+            out.append(f"{regulation.id}: {_together(named)}")
     return tuple(out)
+
+
+def _together(names: Sequence[str]) -> str:
+    """Return names in a list; an *Article* that all begin with is said once."""
+    bare = [name.removeprefix(ARTICLE) for name in names]
+    if len(names) > 1 and all(name.startswith(ARTICLE) for name in names):
+        return f"Articles {', '.join(bare)}"
+    return "; ".join(names)

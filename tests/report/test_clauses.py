@@ -73,7 +73,7 @@ def test_support_comes_before_information_and_what_was_not_assessed_is_marked(la
         (item("1", "provider"), "provider to supply"),
         (item("1", "part"), "partial"),
         (item("1", "part", ""), "provider to supply"),
-        (item("1", "audit", "Results", "swap-gap"), "evidenced here"),
+        (item("1", "audit", "Results", "swap-gap"), "evidenced here, for the checks named"),
         (item("1", "part", "Results", "swap-gap"), "partial"),
         (item("1", "audit", "Results", "no-such-check"), "provider to supply"),
         (item("1", "audit", "Results", needs_checks=True), "provider to supply"),

@@ -8,6 +8,10 @@ from audit.report.terminal import terminal_summary
 from audit.types import Freeze
 
 SENTENCE = "Every criterion fixed before the run was met, within the scope and limits stated here."
+UNFROZEN = (
+    "Every criterion of the policy was met, within the scope and limits stated here; nothing shows that they were "
+    "fixed before the run."
+)
 
 
 def a_freeze(**more: Any) -> Freeze:
@@ -65,7 +69,7 @@ def test_what_is_known_of_the_freeze_is_told_everywhere(
 @pytest.mark.parametrize(
     ("freeze", "said"),
     [
-        (None, True),
+        (None, False),
         (a_freeze(), True),
         (a_freeze(same_text=False), True),
         (a_freeze(before_run=False), False),
@@ -80,3 +84,13 @@ def test_a_freeze_that_does_not_hold_voids_the_sentence(
     met = record.model_copy(update={"checks": record.checks[1:2], "policy": policy, "freeze": freeze})
 
     assert (SENTENCE in page_tree(page.fill(met, medium="print")).words) is said
+
+
+def test_without_a_freeze_nothing_is_said_to_have_been_fixed_before(record: Record, page_tree: Any) -> None:
+    policy = record.policy.model_copy(update={"overrides": {}})
+    met = record.model_copy(update={"checks": record.checks[1:2], "policy": policy, "freeze": None})
+
+    words = page_tree(page.fill(met, medium="print")).words
+
+    assert UNFROZEN in words
+    assert SENTENCE not in words

@@ -134,7 +134,7 @@ def met(record: Record, **policy: object) -> Record:
 
 
 def test_every_criterion_met_is_said_only_when_nothing_was_changed(record: Record, page_tree: Any) -> None:
-    sentence = "Every criterion fixed before the run was met, within the scope and limits stated here."
+    sentence = "Every criterion of the policy was met, within the scope and limits stated here"
 
     assert sentence in page_tree(page.fill(met(record, overrides={}), medium="print")).words
     assert sentence not in page_tree(page.fill(met(record), medium="print")).words
@@ -202,6 +202,17 @@ def test_a_cell_may_break_inside_words_that_no_column_can_hold_and_nowhere_else(
     assert "".join(pieces) == text
     assert all(len(word) <= page.LONGEST_WORD for piece in pieces for word in piece.split())
     assert len(pieces) == 1 or max(map(len, text.split()), default=0) >= page.LONGEST_WORD or not text
+
+
+def test_a_long_name_breaks_behind_the_marks_that_join_its_words() -> None:
+    assert page.pieces("outcomes/score_gap_within_strata of a check") == [
+        "outcomes/", "score_", "gap_", "within_", "strata", " of a check",
+    ]  # fmt: skip
+
+
+def test_a_parameter_without_text_is_no_blank_field() -> None:
+    assert page.compact("") == "empty"
+    assert page.compact(None) == "not set"
 
 
 def test_a_table_prints_its_columns_with_decimals_of_their_own() -> None:

@@ -6,7 +6,7 @@ from audit.report.comment import render as comment
 from audit.report.terminal import terminal_summary
 from audit.types import Person, Place, Waiver
 
-SENTENCE = "Every criterion fixed before the run was met, within the scope and limits stated here."
+SENTENCE = "Every criterion of the policy was met, within the scope and limits stated here"
 
 
 def waiver(**more: Any) -> Waiver:

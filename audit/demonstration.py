@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,10 +34,7 @@ def run(out: Path, options: pipeline.Options, progress: Progress) -> UserError |
         progress.note(f"auditing the {name} model")
         target = out / name
         pipeline.prepare_output(target)
-        record = pipeline.run(policy, partial(_open, model), options, progress=progress)
-        record = record.model_copy(
-            update={"model": record.model.model_copy(update={"name": f"{name} credit model (demo)"})}
-        )
+        record = pipeline.run(policy, partial(_open, model, f"{name} credit model (demo)"), options, progress=progress)
         written, failed = pipeline.write(record, target, options.formats)
         progress.note(terminal_summary(record))
         progress.note(f"wrote {', '.join(p.name for p in written)} to {target}")
@@ -45,11 +43,12 @@ def run(out: Path, options: pipeline.Options, progress: Progress) -> UserError |
     return UserError("The demo did not come out as planted", problems) if problems else None
 
 
-def _open(folder_: Path, policy: Policy) -> LoadedModel:
+def _open(folder_: Path, name: str, policy: Policy) -> LoadedModel:
+    """Open a model under a name of its own: a record that is renamed afterwards no longer has its digest."""
     from audit.capture.model import Switches, open_model
 
     # Models this small are slower on an accelerator than beside it.
-    return open_model(str(folder_), policy.task, Switches(device="cpu"))
+    return replace(open_model(str(folder_), policy.task, Switches(device="cpu")), name=name)
 
 
 def _unexpected(name: str, verdicts: list[Verdict]) -> list[Problem]:

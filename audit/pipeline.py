@@ -410,7 +410,7 @@ def prepare_output(out: Path, option: str = "--out") -> None:
         raise user_error(
             "The output folder cannot be written",
             where=str(out),
-            found=error.strerror or str(error),
+            found="a file" if out.is_file() else error.strerror or str(error),
             expected="a folder that you may write to",
             do=f"give another one with {option}",
         ) from error

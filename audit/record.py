@@ -543,7 +543,9 @@ def file_bytes(path: Path, expected: str = "a record.json") -> bytes:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _unreadable(str(path), error.strerror or str(error), expected) from error
+        inside = path / "record.json"
+        do = f"name the file in it: {inside}" if inside.is_file() else ""
+        raise _unreadable(str(path), error.strerror or str(error), expected, do) from error
     if len(raw) > MAX_BYTES:
         raise _unreadable(str(path), f"more than {MAX_BYTES >> 20} MiB", expected)
     return raw

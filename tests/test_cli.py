@@ -246,6 +246,20 @@ def test_a_criterion_not_met_outranks_a_report_that_cannot_be_made(
     assert "record.json: no space left" in not_met.err
 
 
+def test_a_file_in_the_place_of_the_output_folder_is_called_one(cli, small_policy, biased_model, tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+
+    ended = cli("run", small_policy("swap").path, "--model", biased_model, "--out", taken)
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"\nThe output folder cannot be written\n\n{taken}: a file\n  expected: a folder that you may write to\n"
+        "  do: give another one with --out\n"
+    )
+    assert taken.read_text() == "mine"
+
+
 # ---- usage ---------------------------------------------------------------------------------------
 
 

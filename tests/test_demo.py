@@ -65,6 +65,13 @@ def test_each_audit_leaves_six_files(demo):
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["biased", "clean"])
+def test_nothing_of_the_demo_is_broken(cli, demo, name):
+    ended = cli("verify", demo[0] / name / "report.pdf")
+
+    assert ended.code == 0, ended.out
+
+
 def test_reports_of_the_demo_follow_the_standards(demo, verapdf):
     for standard in ("PDF/A-3a", "PDF/UA-1"):
         assert verapdf.check(demo[0] / "biased" / "report.pdf", standard).broken == {}

@@ -59,9 +59,14 @@ def decoded(raw: bytes, path: str) -> str:
             line,
             found="a tab" if is_tab else f"the invisible character U+{ord(hidden[0]):04X}",
             expected="spaces" if is_tab else "characters that show what they are",
-            do=r'inside double quotes it can be written as "\t"' if is_tab else "remove it",
+            do=_instead_of_a_tab(before[-1]) if is_tab else "remove it",
         )
     return text
+
+
+def _instead_of_a_tab(before: str) -> str:
+    """Return what to do about a tab, by what stands before it on its line: nothing, where it indents."""
+    return r'inside double quotes it can be written as "\t"' if before.strip() else "indent with spaces, two to a level"
 
 
 def refuse(where: Place, line: str, *, found: str, expected: str, do: str = "") -> NoReturn:

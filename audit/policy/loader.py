@@ -231,7 +231,8 @@ def file_bytes(path: Path, *, title: str = TITLE, expected: str = "the path of a
             return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         found = (getattr(error, "strerror", "") or str(error)).lower()
-        raise user_error(title, where=str(path), found=found, expected=expected, do=neighbour(path)) from error
+        near = "" if path.exists() else neighbour(path)
+        raise user_error(title, where=str(path), found=found, expected=expected, do=near) from error
 
 
 def _entries(value: Any, kind: type[dict[str, Any] | list[Any]], most: int) -> list[tuple[Any, Any]]:

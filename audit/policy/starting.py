@@ -192,7 +192,8 @@ def _sizes(attribute: str, table: Table) -> Counter[str]:
     if len(compared) < FEWEST:
         raise _refused(
             "--attribute",
-            f"`{attribute}` with {len(compared)} value(s) of at least {FEWEST} rows",
+            f"`{attribute}`, of which {len(compared) or 'no'} value{'' if len(compared) == 1 else 's'} "
+            f"{'has' if len(compared) == 1 else 'have'} {FEWEST} rows or more",
             "at least two groups to compare",
         )
     return sizes

@@ -216,6 +216,15 @@ def test_a_data_file_that_is_malformed_is_told_at_its_line(desk, lines):
     )
 
 
+def test_a_folder_is_not_told_that_it_was_probably_meant_itself(desk):
+    with pytest.raises(UserError) as caught:
+        load(desk.folder, check_types=desk.check_types)
+
+    assert str(caught.value) == (
+        f"The policy cannot be read\n\n{desk.folder}: is a directory\n  expected: the path of a policy"
+    )
+
+
 def test_a_policy_that_is_not_there_names_its_neighbour(desk):
     desk.load()
 

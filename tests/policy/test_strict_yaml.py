@@ -115,6 +115,11 @@ def test_what_is_refused_says_where_and_what(text, found):
     assert refused(text).splitlines()[0] == found
 
 
+def test_what_to_do_about_a_tab_depends_on_whether_it_indents():
+    assert refused("a:\n\t- b").endswith("  do: indent with spaces, two to a level")
+    assert refused("a: b\tc").endswith(r'  do: inside double quotes it can be written as "\t"')
+
+
 def test_broken_yaml_is_told_with_what_to_do():
     assert refused("a: [1, 2\nb: 3\n") == (
         "p.yaml:2:2: while parsing a flow sequence, expected ',' or ']', but got ':'\n"

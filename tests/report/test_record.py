@@ -129,3 +129,10 @@ def test_a_lone_surrogate_of_a_vocabulary_is_stored_as_reports_show_it(record):
 
     assert "a⟨U+D800⟩b" in held.to_json()
     assert isinstance(Record.model_validate_json(held.to_json()), Record)
+
+
+def test_a_folder_in_place_of_a_record_is_told_the_record_in_it(written):
+    with pytest.raises(UserError) as caught:
+        read(written.parent)
+
+    assert str(caught.value).endswith(f"expected: a record.json\n  do: name the file in it: {written}")

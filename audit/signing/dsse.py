@@ -183,8 +183,8 @@ def _content(opened: _Envelope) -> Statement:
         return Statement(about=about, standing=Standing.NOT_COVERED, says=says)
     try:
         held = _statement(opened.body, about)
-        subjects = [str(each["digest"]) for each in held["subject"]]
-    except (UserError, KeyError, TypeError):
+        subjects = [f"{kind}:{value}" for each in held["subject"] for kind, value in each["digest"].items()]
+    except (UserError, KeyError, TypeError, AttributeError):
         says = "The payload is called an in-toto statement and is none."
         return Statement(about=about, standing=Standing.BROKEN, says=says)
     says = f"It speaks of {printable(', '.join(subjects))[:400]}, as {printable(str(held.get('predicateType')))[:200]}."
@@ -281,5 +281,5 @@ def _vouched(
         except (ExpiredError, NotYetValidError):
             return "OUT_OF_BOUNDS_NO_POE", None
         except ValidationError:
-            return "CHAIN_CONSTRAINTS_FAILURE", None
+            return trust.unvouched("CHAIN_CONSTRAINTS_FAILURE", own), None
     return "OK", path.first

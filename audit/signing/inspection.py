@@ -285,6 +285,10 @@ def _level_reached(look: _Look) -> _Said:
 def _revocation(look: _Look) -> _Said:
     if look.judged.indication in trust.REVOKED:
         return REVOCATION, Standing.BROKEN, "A certificate of the chain is on a revocation list in the file."
+    path = look.judged.status.validation_path
+    if look.judged.indication == "OK" and path is not None and path.first.sha256 == look.signature.signer_cert.sha256:
+        says = "You trust the signing certificate itself. No revocation list is kept over it: ask whose it is."
+        return REVOCATION, Standing.NOT_COVERED, says
     if look.judged.revocation:
         says = "By the revocation lists in the file, no certificate of the signer's chain was revoked when it signed."
         if not look.judged.clocks:

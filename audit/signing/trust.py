@@ -67,7 +67,7 @@ def judge(
         with quiet():
             result = _run(signature, _spec(roots, signer, clock), level)
         archived = getattr(result, "oldest_evidence_record_timestamp", None)
-        indication = str(result.ades_subindic.standard_name)
+        indication = unvouched(str(result.ades_subindic.standard_name), signature.signer_cert)
         if indication == _NO_PROOF and protected and archived and archived <= signature.signer_cert.not_valid_after:
             indication = "OK"
         judged = Judged(
@@ -164,6 +164,16 @@ def spoken(indication: str, certificate: Certificate, root: Certificate | None, 
         why = "none of the roots that you trust vouches for it" if roots else f"no roots were given: {GIVE_ROOTS}"
         return Standing.ASSERTED, f"the key is unknown, so anybody may have made it ({why})"
     return _SAID.get(indication, (Standing.ASSERTED, f"it could not be checked to the end ({printable(indication)})"))
+
+
+def unvouched(indication: str, certificate: Certificate) -> str:
+    """Return the indication, and for a certificate of its own making the one that says that nobody vouches for it.
+
+    Such a certificate is its own chain. Where it is none of the roots, the rules of a certification authority are asked
+    of it, which it need not keep: that is no sign that anything was broken.
+    """
+    alone = indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued
+    return "NO_CERTIFICATE_CHAIN_FOUND" if alone else indication
 
 
 def _vouched(certificate: Certificate, root: Certificate | None) -> str:

@@ -111,6 +111,11 @@ class Pki:
             more.append((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True))
         return self._issue(name, _key(kind), above, days, began, more)
 
+    def own_made(self, name: str) -> Party:
+        """Somebody whose certificate is of their own making, as ``openssl req -x509`` makes one."""
+        basic: x509.ExtensionType = x509.BasicConstraints(ca=True, path_length=None)
+        return self._issue(name, _key("ec"), None, 700, -1, [(basic, True)])
+
     def _issue(
         self, name: str, key: Any, above: Party | None, days: int, began: int,
         extensions: list[tuple[x509.ExtensionType, bool]],

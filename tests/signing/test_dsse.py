@@ -186,3 +186,14 @@ def test_what_is_no_statement_is_not_signed(content: bytes, pki: Any, key_of: An
         pytest.raises(UserError, match="The file cannot be signed"),
     ):
         dsse.sign(content, key)
+
+
+def test_an_envelope_of_a_certificate_of_its_own_making_is_by_an_unknown_key(
+    pki: Any, key_of: Any, statement: bytes
+) -> None:
+    party = pki.own_made("Quality Department (invented)")
+    with keys.opened(str(key_of(party)), (), lambda _: "correct horse") as key:
+        said = inspect_envelope(dsse.sign(statement, key), [])
+
+    assert standings(said)["the signing certificate"] is ASSERTED
+    assert next(each.says for each in said if each.about == "the statement").startswith("It speaks of sha256:")

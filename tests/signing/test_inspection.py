@@ -106,6 +106,32 @@ def test_a_signer_of_the_same_name_under_another_root_is_unknown(
     )
 
 
+def test_a_certificate_of_its_own_making_is_unknown_and_not_broken(
+    pki: Any, sign: Callable[..., Any], roots: Any
+) -> None:
+    said = inspect(sign(pki.own_made("Quality Department (invented)")).data, roots)
+
+    assert standings(said)["the signing certificate"] is ASSERTED
+    assert says(said, "the signing certificate").endswith(
+        ": the key is unknown, so anybody may have made it (none of the roots that you trust vouches for it)."
+    )
+
+
+def test_no_revocation_list_is_claimed_for_a_certificate_of_its_own_making(
+    pki: Any, sign: Callable[..., Any], saved: Callable[..., Path]
+) -> None:
+    party = pki.own_made("Quality Department (invented)")
+    pinned = saved("own.pem", party.certificate.public_bytes(Encoding.PEM))
+
+    said = inspect(sign(party).data, [pinned])
+
+    assert standings(said)["the signing certificate"] is ATTESTED
+    assert standings(said)["revocation"] is NOT_COVERED
+    assert says(said, "revocation") == (
+        "You trust the signing certificate itself. No revocation list is kept over it: ask whose it is."
+    )
+
+
 def test_a_certificate_that_is_trusted_itself_needs_no_root(pki: Any, sealed: Any, saved: Callable[..., Path]) -> None:
     pinned = saved("pinned.pem", pki.signer.certificate.public_bytes(Encoding.PEM))
 

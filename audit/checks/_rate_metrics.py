@@ -34,7 +34,7 @@ def ratios_and_rates(words: Words) -> tuple[Metric, ...]:
             name="impact_ratio",
             title=words.impact_ratio,
             meaning=f"Selection rate of {words.one} divided by that of {words.other}, whatever their circumstances.",
-            reading="{group} is selected at {value} times the rate of {reference}",
+            reading="“{group}” is selected at {value} times the rate of “{reference}”",
         ),
         _ratio(
             words,
@@ -42,21 +42,21 @@ def ratios_and_rates(words: Words) -> tuple[Metric, ...]:
             title=words.scoring_ratio,
             meaning=f"Share of {words.one} that scores above the {words.median_of_all_in_ratio}, divided by that share "
             f"of {words.other}.",
-            reading="{group} scores above the median {value} times as often as {reference}",
+            reading="“{group}” scores above the median {value} times as often as “{reference}”",
         ),
         _rate(
             words,
             name="selection_rate",
             title="Selection rate",
             meaning=f"Share of {words.one} that gets the positive decision.",
-            reading="{value} of {group} get the positive decision",
+            reading="{value} of “{group}” get the positive decision",
         ),
         _rate(
             words,
             name="scoring_rate",
             title="Scoring rate",
             meaning=f"Share of {words.one} that scores above the {words.median_of_all}.",
-            reading="{value} of {group} score above the median",
+            reading="{value} of “{group}” score above the median",
         ),
     )
 

@@ -90,8 +90,8 @@ METRICS = (
         title="Selection gap at equal legitimate factors",
         meaning="Selection rate of the reference group minus that of the group, averaged over strata of the legitimate "
         "factors with Mantel-Haenszel weights.",
-        reading="At equal legitimate factors, the selection rate of {reference} is {amount} {more} than that of "
-        "{group}",
+        reading="At equal legitimate factors, the selection rate of “{reference}” is {amount} {more} than that of "
+        "“{group}”",
         unit="points",
         worse=Worse.HIGHER,
         null=0.0,
@@ -101,7 +101,7 @@ METRICS = (
         title="Score gap at equal legitimate factors",
         meaning="Mean score of the reference group minus that of the group, averaged over the same strata with the "
         "same weights.",
-        reading="At equal legitimate factors, {reference} scores {amount} {more} than {group}",
+        reading="At equal legitimate factors, “{reference}” scores {amount} {more} than “{group}”",
         unit="score",
         worse=Worse.HIGHER,
         null=0.0,
@@ -111,8 +111,8 @@ METRICS = (
         title="Gap of true-positive rates",
         meaning="Share of positive decisions among rows with a positive true outcome: the reference group's minus the "
         "group's.",
-        reading="Of rows with a positive true outcome, {reference} get the positive decision at a rate {amount} {more} "
-        "than {group}",
+        reading="Of rows with a positive true outcome, “{reference}” gets the positive decision at a rate {amount} "
+        "{more} than “{group}”",
         unit="points",
         worse=Worse.HIGHER,
         null=0.0,
@@ -122,8 +122,8 @@ METRICS = (
         title="Gap of false-positive rates",
         meaning="Share of positive decisions among rows with a negative true outcome: the reference group's minus the "
         "group's.",
-        reading="Of rows with a negative true outcome, {reference} get the positive decision at a rate {amount} {more} "
-        "than {group}",
+        reading="Of rows with a negative true outcome, “{reference}” gets the positive decision at a rate {amount} "
+        "{more} than “{group}”",
         unit="points",
         worse=Worse.HIGHER,
         null=0.0,

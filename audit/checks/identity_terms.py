@@ -79,7 +79,7 @@ METRICS = (
         title="False positives beyond other texts",
         meaning="Share of positive decisions among texts with a negative true outcome that name the term, minus that "
         "share among those that do not.",
-        reading="Texts that name {group} get a wrong positive decision at a rate {amount} {more} than other texts",
+        reading="Texts that name “{group}” get a wrong positive decision at a rate {amount} {more} than other texts",
         listing="Texts that name them get a wrong positive decision at a {more} rate than other texts: {items}",
         unit="points",
         worse=Worse.HIGHER,
@@ -90,7 +90,7 @@ METRICS = (
         title="False negatives beyond other texts",
         meaning="Share of negative decisions among texts with a positive true outcome that name the term, minus that "
         "share among those that do not.",
-        reading="Texts that name {group} get a wrong negative decision at a rate {amount} {more} than other texts",
+        reading="Texts that name “{group}” get a wrong negative decision at a rate {amount} {more} than other texts",
         listing="Texts that name them get a wrong negative decision at a {more} rate than other texts: {items}",
         unit="points",
         worse=Worse.HIGHER,
@@ -101,7 +101,7 @@ METRICS = (
         title="Score beyond other texts of the same outcome",
         meaning="Mean score of texts that name the term minus that of texts that do not, within outcomes, with "
         "Mantel-Haenszel weights.",
-        reading="At the same true outcome, texts that name {group} score {amount} {more} than other texts",
+        reading="At the same true outcome, texts that name “{group}” score {amount} {more} than other texts",
         listing="At the same true outcome, texts that name them score {more} than other texts: {items}",
         unit="score",
         worse=Worse.AWAY,
@@ -112,7 +112,7 @@ METRICS = (
         title="Ranking within texts that name the term",
         meaning="Probability that a text with a positive outcome scores above one with a negative outcome, both naming "
         "the term.",
-        reading="Among texts that name {group}, scores rank outcomes with an area under the curve of {value}",
+        reading="Among texts that name “{group}”, scores rank outcomes with an area under the curve of {value}",
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
@@ -123,7 +123,7 @@ METRICS = (
         title="Its negatives below others' positives",
         meaning="Probability that a text with a positive outcome that does not name the term scores above one with a "
         "negative outcome that does (background positive, subgroup negative).",
-        reading="Negatives that name {group} rank below other positives with an area under the curve of {value}",
+        reading="Negatives that name “{group}” rank below other positives with an area under the curve of {value}",
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,
@@ -134,7 +134,7 @@ METRICS = (
         title="Its positives above others' negatives",
         meaning="Probability that a text with a positive outcome that names the term scores above one with a negative "
         "outcome that does not (background negative, subgroup positive).",
-        reading="Positives that name {group} rank above other negatives with an area under the curve of {value}",
+        reading="Positives that name “{group}” rank above other negatives with an area under the curve of {value}",
         unit="AUROC",
         worse=Worse.LOWER,
         null=0.5,

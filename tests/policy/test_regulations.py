@@ -149,6 +149,8 @@ def test_a_clause_that_does_not_exist_would_be_noticed(ai_act: Mapping[str, str]
     assert not _exists(["10", "5"], ai_act)
     assert not _exists(["13", "3", "b", "viii"], ai_act)
     assert not _exists(["120"], ai_act)
+    assert not _exists(["annex-xi", "section-2", "4"], ai_act)
+    assert not _exists(["annex-xi", "section-3"], ai_act)
 
 
 def test_every_item_of_annex_iv_is_there(every: Mapping[str, Regulation], ai_act: Mapping[str, str]) -> None:
@@ -178,6 +180,9 @@ def _exists(steps: list[str], units: Mapping[str, str]) -> bool:
     """Follow a clause id into the text: article or annex, then numbered paragraphs and lettered points."""
     first, *rest = steps
     text = units.get(f"anx_{first.removeprefix('annex-').upper()}" if first.startswith("annex-") else f"art_{first}")
+    if rest and rest[0].startswith("section-"):  # Annex XI has two, each with points of its own
+        head = f"### Section {rest.pop(0).removeprefix('section-')} "
+        text = next((part for part in re.split(r"(?=^### )", text or "", flags=re.M) if part.startswith(head)), None)
     for depth, step in enumerate(rest):
         if text is None:
             return False

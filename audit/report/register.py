@@ -84,8 +84,8 @@ def bears_on(record: Record, check: CheckView) -> tuple[str, ...]:
 
 
 def _together(names: Sequence[str]) -> str:
-    """Return names in a list; an *Article* that all begin with is said once."""
-    bare = [name.removeprefix(ARTICLE) for name in names]
-    if len(names) > 1 and all(name.startswith(ARTICLE) for name in names):
-        return f"Articles {', '.join(bare)}"
-    return "; ".join(names)
+    """Return names in a list; of several articles the word is said once."""
+    articles = [name.removeprefix(ARTICLE) for name in names if name.startswith(ARTICLE)]
+    if len(articles) < 2:
+        return "; ".join(names)
+    return "; ".join((f"Articles {', '.join(articles)}", *(name for name in names if not name.startswith(ARTICLE))))

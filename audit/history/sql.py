@@ -196,13 +196,8 @@ class Store:
         UserError
             When the history cannot be written.
         """
-        with told(self.address, "written"), self._engine.connect() as db:
-            if db.dialect.name == "sqlite":
-                db.exec_driver_sql("PRAGMA secure_delete=ON")  # what is replaced is overwritten
-            with db.begin():
-                db.execute(RUNS.update().where(RUNS.c.number == number).values(record=content))
-            if db.dialect.name == "sqlite":
-                db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with told(self.address, "written"), self._engine.begin() as db:
+            db.execute(RUNS.update().where(RUNS.c.number == number).values(record=content))
 
     # ---- both ----------------------------------------------------------------------------------
 

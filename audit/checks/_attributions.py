@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from audit.checks import _stats
 from audit.requests import Attributions, CannotAnswer, Contrast, Method, TokenAttribution
 from audit.shapes import Bools, Floats
-from audit.types import Guards, Measurement, ValidityCheck
+from audit.types import Guards, Measurement, ParamProblem, ValidityCheck
 
 LEAST_CONVERGED = 0.9
 """Share of texts whose attributions must add up; the others are left out, and a sample without them is another."""
@@ -49,6 +50,25 @@ class Attributed:
     def converged(self) -> list[int]:
         """Which texts converged; no others are used."""
         return [i for i, answer in enumerate(self.answers) if answer.converged]
+
+
+Tolerance = Annotated[
+    float, Field(description="Completeness delta allowed, relative to the score difference.", gt=0, le=0.2)
+]
+MaxSteps = Annotated[int, Field(description="Steps after which a text counts as not converged.", ge=17, le=8192)]
+
+
+def same_baselines(named: Sequence[str] | None) -> list[ParamProblem]:
+    """Return the problem of two baseline inputs that a policy names and that are one."""
+    if named is None or named[0] != named[1]:
+        return []
+    return [
+        ParamProblem(
+            at=("baseline_inputs", 1),
+            found=f"{named[1]!r} a second time",
+            expected="two different baseline inputs: they are compared with each other",
+        )
+    ]
 
 
 Asking = Generator[Any, Any, Attributed]

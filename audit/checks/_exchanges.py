@@ -50,6 +50,11 @@ class Exchange:
         every = (t for frame in self.frames for t in (frame.own, *frame.texts, frame.neutral))
         return tuple(dict.fromkeys(t for t in every if t))
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The text with the first value beside that with each of the others, case by case."""
+        return tuple((frame.texts[0], other) for frame in self.frames for other in frame.texts[1:])
+
 
 def exchange(
     data: Dataset, field: str, values: Sequence[str], neutral: str, rows: Sequence[int], most: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.checks import _groups, _stats
+from audit.checks import _groups, _needs, _stats
 from audit.checks._groups import Group
 from audit.shapes import Bools, Floats
 from audit.types import Dataset, Decision, Guards, Number, ParamProblem, Sample, Text, ValidityCheck
@@ -51,14 +51,7 @@ def everybody(labelled: Labelled) -> Group:
 def problems(data: Dataset, decision: Decision) -> list[ParamProblem]:
     """Say what keeps decisions from being compared with outcomes: no decisions, no outcomes, outcomes all alike."""
     found = []
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     outcomes = {row.label for row in data.rows} - {None}
     if len(outcomes) < 2:
         said = "name no true outcomes" if not outcomes else f"name one outcome only: {_outcome(outcomes, decision)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from audit.checks._carried import carried, divisible, missed
 from audit.checks._estimate import Estimate
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Aligned, Division, Pair
+from audit.checks._metrics import described
 from audit.checks._swaps import Comparison
 from audit.holm import holm
 from audit.requests import PairEffects
@@ -29,14 +30,12 @@ from audit.types import (
     Guards,
     Interval,
     Measurement,
-    Metric,
     Number,
     Part,
     Sample,
     Table,
     Text,
     ValidityCheck,
-    Worse,
 )
 
 ALPHA = 0.05
@@ -51,22 +50,11 @@ LEAST_P = 0.0001
 LEAST_AGREEMENT = 0.5
 """Rank correlation of gradient and patching below which the screening is taken to have missed parts."""
 
-_WHY = "patching shows through which parts an effect passes; how large it may be is for behaviour to decide"
-
-
-def _metric(name: str, title: str, meaning: str, reading: str, *, unit: str = "share") -> Metric:
-    return Metric(
-        name=name,
-        title=title,
-        meaning=meaning,
-        reading=reading,
-        unit=unit,
-        worse=Worse.AWAY,
-        null=0.0,
-        descriptive=True,
-        why_descriptive=_WHY,
-    )
-
+_metric = partial(
+    described,
+    why="patching shows through which parts an effect passes; how large it may be is for behaviour to decide",
+    unit="share",
+)
 
 METRICS = (
     _metric(

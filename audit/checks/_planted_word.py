@@ -21,7 +21,7 @@ from audit.checks._attributions import Attributed, Explained
 from audit.checks._insertions import holds
 from audit.requests import Attributions, CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary, Words
 from audit.shapes import Bools
-from audit.types import Cell, Column, Decision, Table
+from audit.types import Column, Decision, Table
 
 CANDIDATES = 64
 """Words drawn from the vocabulary, of which one is taken that is in no text, or in the fewest."""
@@ -203,13 +203,10 @@ def estimate(found: Found, clusters: tuple[Sequence[str], ...]) -> _stats.Estima
     return _stats.clustered_proportion(found.first, _stats.chosen(clusters, list(found.rows)))
 
 
-def table(found: Found | None, why_not: str) -> Table:
+def table(found: Found) -> Table:
     """Return what was planted and whether it was found."""
-    row: tuple[Cell, ...] = (f"not planted: {why_not}", None, None, None, None, None, None)
-    if found is not None:
-        share = float(found.first.mean()) if found.rows else None
-        chance = found.chance if found.rows else None
-        row = (f"“{found.word}”", found.tried, found.turned, len(found.rows), share, chance, found.reach)
+    share = float(found.first.mean()) if found.rows else None
+    chance = found.chance if found.rows else None
     return Table(
         id="planted_word",
         title="Would it find a shortcut in this model?",
@@ -222,7 +219,7 @@ def table(found: Found | None, why_not: str) -> Table:
             Column(title="By a random order", unit="share"),
             Column(title="Length of its embedding, at most", unit="ratio"),
         ),
-        rows=(row,),
+        rows=((f"“{found.word}”", found.tried, found.turned, len(found.rows), share, chance, found.reach),),
         note="The word's embedding was replaced by one that turns decisions; every other weight is the audited "
         "model's. Its length is at most that of the longest embedding of the vocabulary times the number shown. A "
         "planted word is easier to find than a shortcut that is spread over many words: what is missed here would be "

@@ -45,12 +45,12 @@ class Carrier(_toy.Toy):
         if any(part.kind == "layer" for part in parts):
             # The difference stays where the name stands, the first word, in every layer.
             return self.logit((reference if at is None or 0 in at else text).split())
-        carried = {
-            part
-            for part in self.shares
+        carried = sum(
+            share
+            for part, share in self.shares.items()
             if part in parts or Part(kind="attention" if part.kind == "head" else "mlp", block=part.block) in parts
-        }
-        moved = sum(self.shares[part] for part in carried) * self._total(text, reference) * _waver(text)
+        )
+        moved = carried * self._total(text, reference) * _waver(text)
         return self.logit(text.split()) + moved
 
     def _effects(self, text: str, reference: str) -> PairEffects:

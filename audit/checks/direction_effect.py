@@ -47,6 +47,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -59,6 +60,7 @@ from audit.checks._direction_params import Condition, GivenDirection, OffTarget
 from audit.checks._direction_plan import Plan, make_plan
 from audit.checks._direction_report import Moved, Result
 from audit.checks._estimate import Estimate, t_law
+from audit.checks._metrics import described
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Shift, StateAnswer, States
 from audit.shapes import Bools, Floats
@@ -68,34 +70,17 @@ from audit.types import (
     Direction,
     Finding,
     Measurement,
-    Metric,
     NotAssessed,
     ParamProblem,
     Row,
     ValidityCheck,
-    Worse,
 )
 
 NAME = "direction_effect"
 VERSION = "1"
 TITLE = "What a direction inside the model does to its output"
 
-_WHY = "an intervention confirms and never decides: behaviour does"
-
-
-def _metric(name: str, title: str, meaning: str, reading: str, *, unit: str = "score") -> Metric:
-    return Metric(
-        name=name,
-        title=title,
-        meaning=meaning,
-        reading=reading,
-        unit=unit,
-        worse=Worse.AWAY,
-        null=0.0,
-        descriptive=True,
-        why_descriptive=_WHY,
-    )
-
+_metric = partial(described, why="an intervention confirms and never decides: behaviour does", unit="score")
 
 METRICS = (
     _metric(

@@ -42,12 +42,12 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _cues, _fields, _internal, _plants, _stats, _wordings
+from audit.checks import _competence, _cues, _fields, _internal, _plants, _reaching, _stats, _wordings
 from audit.checks._cue_exhibits import exhibits, limits, samples
 from audit.checks._cue_read_out import Inside, told_apart
 from audit.checks._cues import DEPLOYMENT, EVALUATION, Compared, CuedScores, CueTexts
 from audit.registry import Example, LaterRounds
-from audit.requests import CheckRun, ScoreAnswer, Scores, Tokenised, TokenisedText
+from audit.requests import CheckRun, ScoreAnswer, Scores, TokenisedText
 from audit.shapes import Floats
 from audit.types import (
     Dataset,
@@ -265,7 +265,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     pairs = _some_pairs(families, rng)
     answer, tokenised = yield (
         Scores(texts=texts, target=decision.target),
-        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+        _reaching.tokens(pairs),
     )
     row_of = {text: row for row, text in enumerate(texts)}
     every = np.array([[row_of[t] for family in families for t in family.texts[i]] for i in range(len(data.rows))])
@@ -412,14 +412,11 @@ def _in_probability(metric: Metric) -> Metric:
 
 
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
-    return ValidityCheck(
+    return _reaching.reaches_the_model(
+        pairs,
+        tokenised,
         name="cues_reach_the_model",
         title="Texts under the two kinds of cue differ in the model's tokens",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=blind == 0,
-        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
-        needed="none",
     )
 
 

@@ -42,15 +42,15 @@ al. (2025), on the comparability of these numbers between models, ACL.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _competence, _planted_word, _randomised, _removals, _rows, _runs, _stats
-from audit.checks._attributions import Attributed, Explained
+from audit.checks import _attributions, _competence, _needs, _planted_word, _randomised, _removals, _rows, _runs, _stats
+from audit.checks._attributions import Attributed, Explained, MaxSteps, Tolerance
 from audit.checks._token_shares import UNSEEN, mark, usable_baselines
 from audit.registry import Example, LaterRounds
 from audit.requests import (
@@ -82,6 +82,8 @@ from audit.types import (
     ValidityCheck,
     Worse,
 )
+
+T = TypeVar("T")
 
 NAME = "explanation_faithfulness"
 VERSION = "1"
@@ -208,12 +210,8 @@ class Params(BaseModel):
     planted: Annotated[
         int, Field(description="Rows that a decisive word is planted in; 0 for none.", ge=0, le=1000)
     ] = 32
-    tolerance: Annotated[
-        float, Field(description="Completeness delta allowed, relative to the score difference.", gt=0, le=0.2)
-    ] = 0.02
-    max_steps: Annotated[
-        int, Field(description="Steps after which a text counts as not converged.", ge=17, le=8192)
-    ] = 512
+    tolerance: Tolerance = 0.02
+    max_steps: MaxSteps = 512
 
     @property
     def other_method(self) -> Method:
@@ -227,24 +225,10 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     del data
-    found = []
-    if params.baseline_inputs is not None and params.baseline_inputs[0] == params.baseline_inputs[1]:
-        found.append(
-            ParamProblem(
-                at=("baseline_inputs", 1),
-                found=f"{params.baseline_inputs[1]!r} a second time",
-                expected="two different baseline inputs: they are compared with each other",
-            )
-        )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decision to explain",
-                expected="a model.decision with positive and negative",
-            )
-        )
-    return tuple(found)
+    return (
+        *_attributions.same_baselines(params.baseline_inputs),
+        *_needs.a_decision(decision, "a likelihood has no decision to explain"),
+    )
 
 
 def judgeable(params: Params) -> frozenset[str]:
@@ -298,9 +282,11 @@ class _Answered:
     """Of the texts for which the explanation converged."""
     stages: list[_randomised.Stage]
     planted: _planted_word.Found | None
-    why_not: Mapping[str, str]
-    """What could not be measured, by validity check, and why."""
+    not_shuffled: str
+    not_planted: str
+    """Why this model cannot be asked that; "" where it could or was not to be."""
     refused: list[str]
+    """Why a baseline input could not be used."""
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
@@ -339,12 +325,12 @@ class _Known:
 def _ask(
     params: Params, data: Dataset, decision: Decision, known: _Known, rng: np.random.Generator
 ) -> Generator[Any, Any, _Answered | NotAssessed]:
+    """Attribute the sample in several ways, and put the first to every test."""
     rows = [data.rows[i] for i in known.chosen]
     marked = [mark(row, text, (), ()) for row, text in zip(rows, known.tokens, strict=True)]
-    contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
     explained = Explained(
         texts=tuple(row.text for row in rows),
-        contrast=contrast,
+        contrast=Contrast(target=decision.target, toward=decision.positive, against=decision.negative),
         tolerance=params.tolerance,
         max_steps=params.max_steps,
     )
@@ -362,21 +348,8 @@ def _ask(
     other = yield from _attributions.attributed(params.other_method, main.baseline_input, explained)
     tested = yield from _tested(main, counts, explained, _runs.margin(decision), rng)
     clusters = _stats.chosen(data.cluster_labels(), known.chosen)
-    why_not: dict[str, str] = {}
-    stages: list[_randomised.Stage] = []
-    planted: _planted_word.Found | None = None
-    if params.shuffled:
-        try:
-            some = sorted(rng.permutation(main.converged)[: params.shuffled].tolist())
-            stages = yield from _randomised.curve_of(main, some, explained, counts, clusters)
-        except CannotAnswer as reason:
-            why_not["shuffled"] = str(reason)
-    if params.planted:
-        texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
-        try:
-            planted = yield from _planted_word.ask(main, texts, selected, explained, params.planted, decision, rng)
-        except CannotAnswer as reason:
-            why_not["planted"] = str(reason)
+    stages, not_shuffled = yield from _if_it_can(_shuffled(params, main, explained, counts, clusters, rng))
+    planted, not_planted = yield from _if_it_can(_planted(params, data, decision, known, main, explained, rng))
     score_of = dict(zip(known.distinct, known.score.tolist(), strict=True))
     return _Answered(
         chosen=known.chosen,
@@ -388,9 +361,10 @@ def _ask(
         second=found[1] if len(found) > 1 else None,
         other=other,
         tested=tested,
-        stages=stages,
+        stages=stages or [],
         planted=planted,
-        why_not=why_not,
+        not_shuffled=not_shuffled,
+        not_planted=not_planted,
         refused=refused,
     )
 
@@ -410,6 +384,45 @@ def _tested(
         baseline_input=main.baseline_input,
     )
     return [plan.read(values) for plan, values in zip(plans, scores, strict=True)]
+
+
+def _shuffled(
+    params: Params,
+    main: Attributed,
+    explained: Explained,
+    counts: Sequence[Bools],
+    clusters: _stats.Labels,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, list[_randomised.Stage]]:
+    """Attribute some texts again while weights are shuffled; none where the policy asks for none."""
+    if not params.shuffled:
+        return []
+    some = sorted(rng.permutation(main.converged)[: params.shuffled].tolist())
+    return (yield from _randomised.curve_of(main, some, explained, counts, clusters))
+
+
+def _planted(
+    params: Params,
+    data: Dataset,
+    decision: Decision,
+    known: _Known,
+    main: Attributed,
+    explained: Explained,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, _planted_word.Found | None]:
+    """Plant a decisive word in distinct texts; None where the policy asks for none."""
+    if not params.planted:
+        return None
+    texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
+    return (yield from _planted_word.ask(main, texts, selected, explained, params.planted, decision, rng))
+
+
+def _if_it_can(asking: Generator[Any, Any, T]) -> Generator[Any, Any, tuple[T | None, str]]:
+    """Return what came of asking, or nothing and why the model cannot be asked: what was measured stays."""
+    try:
+        return (yield from asking), ""
+    except CannotAnswer as reason:
+        return None, str(reason)
 
 
 # ---- measurements --------------------------------------------------------------------------------
@@ -494,7 +507,7 @@ def _validity(params: Params, answered: _Answered, measured: Sequence[Measuremen
         ),
     ]
     if params.planted:
-        checks.append(_planted_check(by_name.get("planted_word_first"), answered.why_not.get("planted", "")))
+        checks.append(_planted_check(by_name.get("planted_word_first"), answered.not_planted))
     return tuple(replace(check, guards=Guards.FALSE_ALL_CLEAR) for check in checks)
 
 
@@ -522,8 +535,8 @@ def _exhibits(params: Params, decision: Decision, answered: _Answered, mapped: S
     ]
     if any(stage.similarity is not None for stage in answered.stages):
         out.append(_randomised.exhibit(answered.stages))
-    if params.planted:
-        out.append(_planted_word.table(answered.planted, answered.why_not.get("planted", "")))
+    if answered.planted is not None:
+        out.append(_planted_word.table(answered.planted))
     main = answered.every[0]
     out += [_map(number + 1, i, main, decision) for number, i in enumerate(mapped)]
     return tuple(out)
@@ -575,10 +588,10 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> tuple[str, ..
         *_runs.left_out(main, params.max_steps),
     ]
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
-    if reason := answered.why_not.get("shuffled"):
-        out.append(f"Weights were not shuffled: {reason}.")
-    if reason := answered.why_not.get("planted"):
-        out.append(f"No word was planted: {reason}.")
+    if answered.not_shuffled:
+        out.append(f"Weights were not shuffled: {answered.not_shuffled}.")
+    if answered.not_planted:
+        out.append(f"No word was planted: {answered.not_planted}.")
     return tuple(out)
 
 

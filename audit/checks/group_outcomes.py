@@ -48,7 +48,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _error_rates, _fields, _groups, _rate_metrics, _stats
+from audit.checks import _competence, _error_rates, _fields, _groups, _needs, _rate_metrics, _stats
 from audit.checks._error_rates import Odds
 from audit.checks._groups import Group
 from audit.registry import Example, asks_once
@@ -188,14 +188,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     found = _fields.missing(
         (((key, i), value) for key, values in named for i, value in enumerate(values or ())), fields
     )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not (params.attributes or data.groups):
         found.append(
             ParamProblem(

@@ -45,7 +45,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _fields, _groups, _rate_metrics, _stats
+from audit.checks import _competence, _fields, _groups, _needs, _rate_metrics, _stats
 from audit.checks._groups import CROSS, Group
 from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
@@ -136,14 +136,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     """Return what is wrong with the parameters given the data."""
     named = [(("sex",), params.sex), (("race",), params.race)]
     found = _fields.missing(named, set(data.rows[0].fields))
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not found:
         known = _known(params, data)
         found += [

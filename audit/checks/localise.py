@@ -53,7 +53,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
+from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _needs, _rows, _stats, _swaps
 from audit.checks._carried import carried, reaches
 from audit.checks._localise_parts import PartSet
 from audit.checks._localise_plan import Division, Pair
@@ -122,14 +122,7 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     found: list[ParamProblem] = []
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decision whose parts could be looked for",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision, "a likelihood has no decision whose parts could be looked for")
     for attribute, swap in params.swap.items():
         if wrong := tuple(_swaps.problems(attribute, swap, data)):
             found += wrong

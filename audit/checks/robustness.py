@@ -40,7 +40,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _bounded, _competence, _perturbations, _rows, _stats
+from audit.checks import _bounded, _competence, _needs, _perturbations, _rows, _stats
 from audit.checks._perturbations import Disturb, Kind
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, ScoreAnswer, Scores
@@ -158,14 +158,7 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     found = []
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not params.kinds:
         found.append(ParamProblem(at=("typos",), found="no disturbance", expected="at least one"))
     for i, row in enumerate(params.paraphrases):

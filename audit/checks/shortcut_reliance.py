@@ -44,7 +44,17 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _competence, _exchanges, _fields, _planted_word, _stats
+from audit.checks import (
+    _attributions,
+    _competence,
+    _exchanges,
+    _fields,
+    _needs,
+    _planted_word,
+    _reaching,
+    _runs,
+    _stats,
+)
 from audit.checks._attributions import Attributed, Explained
 from audit.checks._exchanges import Exchange, Moved
 from audit.checks._token_shares import Marked, mark, shares_by_text, usable_baselines
@@ -57,7 +67,6 @@ from audit.types import (
     Decision,
     Finding,
     Forest,
-    Guards,
     Interval,
     Measurement,
     Metric,
@@ -163,8 +172,6 @@ METRICS = (
 )
 _METRIC = {m.name: m for m in METRICS}
 
-MOST_TOKENISED = 2000
-"""Pairs of texts whose tokens are compared to see whether the exchange reaches the model."""
 LARGEST = 5
 """Single cases shown for the size of their move."""
 
@@ -233,14 +240,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                     expected="a field that a decision must not rest on",
                 )
             )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood decides nothing",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision, "a likelihood decides nothing")
     return tuple(found)
 
 
@@ -280,11 +280,11 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     exchanges = _exchanged(params, data, rng)
     texts = tuple(dict.fromkeys(t for _, _, one in exchanges for t in one.texts))
     originals = tuple(dict.fromkeys(row.text for row in data.rows))
-    pairs = _some_pairs([one for _, role, one in exchanges if role == MUST_NOT], rng)
+    pairs = _reaching.drawn((p for _, role, one in exchanges if role == MUST_NOT for p in one.pairs), rng)
     scored, original, tokenised = yield (
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
-        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+        _reaching.tokens(pairs),
     )
     by_row = _competence.spread_over(original, originals, [row.text for row in data.rows])
     gate = _competence.gate(data, decision, by_row)
@@ -382,10 +382,10 @@ def _pointed(
     explained = Explained(texts=texts, contrast=contrast, tolerance=0.02, max_steps=512)
     attributed = yield from _first_usable(usable_baselines(marked), explained)
     labels = _stats.chosen(one.exchange.clusters, numbers)
-    threshold = float(np.log(decision.threshold / (1 - decision.threshold)))
+    margin = _runs.margin(decision)
     first = {
         n: any(
-            _planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > threshold else -1)
+            _planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > margin else -1)
             for span in rows[n].spans[one.exchange.field]
         )
         for n, i in enumerate(numbers)
@@ -434,22 +434,12 @@ def _firsts(what: str, first: Mapping[int, bool], labels: _stats.Labels) -> list
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _some_pairs(exchanges: Sequence[Exchange], rng: np.random.Generator) -> list[tuple[str, str]]:
-    pairs = [(frame.texts[0], other) for one in exchanges for frame in one.frames for other in frame.texts[1:]]
-    pairs = sorted(set(pairs))
-    chosen = sorted(rng.permutation(len(pairs))[:MOST_TOKENISED].tolist())
-    return [pairs[i] for i in chosen]
-
-
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
-    return ValidityCheck(
+    return _reaching.reaches_the_model(
+        pairs,
+        tokenised,
         name="exchange_reaches_the_model",
         title="Exchanged texts differ in the model's tokens",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=blind == 0,
-        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
-        needed="none",
     )
 
 

@@ -112,18 +112,19 @@ def test_a_model_that_decides_nothing_has_nothing_to_explain(run_check: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "missing", "limit"),
+    ("kind", "missing", "shown", "limit"),
     [
-        ("randomised", "randomised_similarity", "Weights were not shuffled: no randomised model."),
-        ("planted", "planted_word_first", "No word was planted: no planted model."),
+        ("randomised", "randomised_similarity", "randomisation", "Weights were not shuffled: no randomised model."),
+        ("planted", "planted_word_first", "planted_word", "No word was planted: no planted model."),
     ],
 )
 def test_what_this_model_cannot_be_asked_is_left_out_and_said(
-    run_check: Any, kind: str, missing: str, limit: str
+    run_check: Any, kind: str, missing: str, shown: str, limit: str
 ) -> None:
-    found = run(run_check, Closed(weights=WEIGHTS, kind=kind))
+    whole, found = run(run_check, MODEL), run(run_check, Closed(weights=WEIGHTS, kind=kind))
 
     assert missing not in {m.metric for m in found.measurements}
+    assert {e.id for e in whole.exhibits} - {e.id for e in found.exhibits} == {shown}
     assert limit in found.limits
 
 

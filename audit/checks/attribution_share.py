@@ -46,10 +46,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _faithfulness, _needs, _runs, _stats
-from audit.checks._attributions import Attributed, Explained, MaxSteps, Tolerance
+from audit.checks import _attributions, _needs, _stats
+from audit.checks._attributions import Attributed, Explained, MaxSteps, Tolerance, faithfulness, runs
+from audit.checks._attributions.token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
 from audit.checks._metrics import described
-from audit.checks._token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import (
     Ablations,
@@ -220,7 +220,7 @@ class _Answered:
     gradients: list[Attributed]
     """From one baseline input or two; the first is what maps and orders are made of."""
     ablated: Attributed
-    faithful: list[_faithfulness.Faithfulness]
+    faithful: list[faithfulness.Faithfulness]
     """Of the texts for which the first converged."""
     refused: list[str]
 
@@ -239,7 +239,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         validity=_validity(answered.gradients, answered.refused, measured),
         exhibits=(
             _baseline_table((*answered.gradients, answered.ablated), marked, decision),
-            _faithfulness.table(answered.faithful, "integrated gradients"),
+            faithfulness.table(answered.faithful, "integrated gradients"),
             *_maps(marked, first, decision, mapped),
         ),
         samples=_samples(drawn, answered, decision),
@@ -273,7 +273,7 @@ def _ask(
     removed = yield Ablations(
         texts=tuple(texts[i] for i in first.converged),
         positions=tuple(
-            _faithfulness.position_sets(first.answers[i].values, marked[i].counts, rng) for i in first.converged
+            faithfulness.position_sets(first.answers[i].values, marked[i].counts, rng) for i in first.converged
         ),
         contrast=contrast,
         baseline_input=first.baseline_input,
@@ -284,7 +284,7 @@ def _ask(
         score=decision.score(scores),
         gradients=gradients,
         ablated=ablated,
-        faithful=[_faithfulness.faithfulness(values) for values in removed],
+        faithful=[faithfulness.faithfulness(values) for values in removed],
         refused=refused,
     )
 
@@ -352,7 +352,7 @@ def _agreements(
 
 
 def _gains(
-    faithful: Sequence[_faithfulness.Faithfulness], attributed: Attributed, clusters: tuple[Sequence[str], ...]
+    faithful: Sequence[faithfulness.Faithfulness], attributed: Attributed, clusters: tuple[Sequence[str], ...]
 ) -> list[Measurement]:
     gains = {
         "comprehensiveness_over_random": np.array([f.comprehensiveness_gain for f in faithful]),
@@ -397,7 +397,7 @@ def _validity(
 def _baseline_table(every: Sequence[Attributed], marked: Sequence[Marked], decision: Decision) -> Table:
     shares = [[some.protected for some in shares_by_text(attributed, marked).values()] for attributed in every]
     median = [float(np.median(those)) if those else None for those in shares]
-    return _runs.table(every, decision, more=(Column(title="Protected share, median", unit="share"), median))
+    return runs.table(every, decision, more=(Column(title="Protected share, median", unit="share"), median))
 
 
 def _maps(
@@ -443,7 +443,7 @@ def _samples(drawn: Sequence[int], answered: _Answered, decision: Decision) -> t
 def _limits(data: Dataset, answered: _Answered, params: Params) -> tuple[str, ...]:
     size = len(answered.chosen)
     out = [f"A random sample of {size} of {len(data.rows)} rows was attributed."]
-    out += _runs.left_out(answered.gradients[0], params.max_steps)
+    out += runs.left_out(answered.gradients[0], params.max_steps)
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
     return tuple(out)
 

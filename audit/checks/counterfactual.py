@@ -43,8 +43,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _fields, _plants, _reaching, _stats, _swaps
-from audit.checks._swaps import Case, Comparison, Swap
+from audit.checks import _competence, _fields, _stats
+from audit.checks._rewriting import planting, reaching, swapping
+from audit.checks._rewriting.swapping import Case, Comparison, Swap
 from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, TokenisedText
 from audit.shapes import Bools, Floats
@@ -138,7 +139,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     fields = set(data.rows[0].fields)
     found = _fields.missing(((("strata", i), name) for i, name in enumerate(params.strata)), fields)
     for attribute, swap in params.swap.items():
-        found += _swaps.problems(attribute, swap, data)
+        found += swapping.problems(attribute, swap, data)
     return tuple(found)
 
 
@@ -155,15 +156,15 @@ later_rounds = asks_once
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the scores of all versions of all cases, and compare them."""
-    comparisons = [c for swap in params.swap.values() for c in _swaps.comparisons(swap, params.strata, data)]
+    comparisons = [c for swap in params.swap.values() for c in swapping.comparisons(swap, params.strata, data)]
     texts = tuple(dict.fromkeys(t for c in comparisons for case in c.cases for t in (case.text, *case.references)))
     originals = tuple(row.text for row in data.rows)
     order = None if decision.decides else _competence.shuffled(data, rng)
-    pairs = _reaching.drawn(((case.text, case.references[0]) for c in comparisons for case in c.cases), rng)
+    pairs = reaching.drawn(((case.text, case.references[0]) for c in comparisons for case in c.cases), rng)
     asked: list[Request] = [
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
-        _reaching.tokens(pairs),
+        reaching.tokens(pairs),
     ]
     if order is not None:
         asked.append(Scores(texts=tuple(order.shuffled), target=decision.target))
@@ -239,7 +240,7 @@ def _measured(comparison: Comparison, scores: _ByText, enumerated: bool) -> list
 
 
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    return _reaching.reaches_the_model(
+    return reaching.reaches_the_model(
         pairs,
         tokenised,
         name="swap_reaches_the_model",
@@ -369,7 +370,7 @@ def plant(params: Params, data: Dataset, decision: Decision, metric: str, group:
         When the metric counts decisions, which have no dose, or the rows hold no case of ``group``.
     """
     del decision
-    return _plants.of_swaps(params.swap, params.strata, data, metric, group)
+    return planting.of_swaps(params.swap, params.strata, data, metric, group)
 
 
 # ---- examples ------------------------------------------------------------------------------------

@@ -49,9 +49,18 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _competence, _needs, _planted_word, _randomised, _removals, _rows, _runs, _stats
-from audit.checks._attributions import Attributed, Explained, MaxSteps, Tolerance
-from audit.checks._token_shares import UNSEEN, mark, usable_baselines
+from audit.checks import _attributions, _competence, _needs, _rows, _stats
+from audit.checks._attributions import (
+    Attributed,
+    Explained,
+    MaxSteps,
+    Tolerance,
+    planted_word,
+    randomised,
+    removals,
+    runs,
+)
+from audit.checks._attributions.token_shares import UNSEEN, mark, usable_baselines
 from audit.registry import Example, LaterRounds
 from audit.requests import (
     ALL_WEIGHTS,
@@ -251,8 +260,8 @@ def judgeable(params: Params) -> frozenset[str]:
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: three attributions and their tokens taken out, the stages, the planted word."""
     sample = min(params.sample, len(data.rows))
-    stages = (_randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
-    tried = _planted_word.DRAWN * (params.planted + _planted_word.MOST_TAUGHT) if params.planted else 0
+    stages = (randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
+    tried = planted_word.DRAWN * (params.planted + planted_word.MOST_TAUGHT) if params.planted else 0
     return LaterRounds(
         scored_texts=tried,
         attributed_texts=4 * sample + stages + min(params.planted, len(data.rows)),
@@ -278,10 +287,10 @@ class _Answered:
     """The explanation itself, the same from the second baseline input where there is one, and the other method."""
     second: Attributed | None
     other: Attributed
-    tested: list[_removals.Tested]
+    tested: list[removals.Tested]
     """Of the texts for which the explanation converged."""
-    stages: list[_randomised.Stage]
-    planted: _planted_word.Found | None
+    stages: list[randomised.Stage]
+    planted: planted_word.Found | None
     not_shuffled: str
     not_planted: str
     """Why this model cannot be asked that; "" where it could or was not to be."""
@@ -346,7 +355,7 @@ def _ask(
     if not main.converged:
         return NotAssessed(reason=f"none of {len(rows)} texts converged within {params.max_steps} steps")
     other = yield from _attributions.attributed(params.other_method, main.baseline_input, explained)
-    tested = yield from _tested(main, counts, explained, _runs.margin(decision), rng)
+    tested = yield from _tested(main, counts, explained, runs.margin(decision), rng)
     clusters = _stats.chosen(data.cluster_labels(), known.chosen)
     stages, not_shuffled = yield from _if_it_can(_shuffled(params, main, explained, counts, clusters, rng))
     planted, not_planted = yield from _if_it_can(_planted(params, data, decision, known, main, explained, rng))
@@ -371,10 +380,10 @@ def _ask(
 
 def _tested(
     main: Attributed, counts: Sequence[Bools], explained: Explained, margin: float, rng: np.random.Generator
-) -> Generator[Any, Any, list[_removals.Tested]]:
+) -> Generator[Any, Any, list[removals.Tested]]:
     """Take tokens out of the texts for which the explanation converged."""
     plans = [
-        _removals.removals(main.answers[i].values, counts[i], 1 if main.answers[i].score > margin else -1, rng)
+        removals.removals(main.answers[i].values, counts[i], 1 if main.answers[i].score > margin else -1, rng)
         for i in main.converged
     ]
     scores = yield Ablations(
@@ -393,12 +402,12 @@ def _shuffled(
     counts: Sequence[Bools],
     clusters: _stats.Labels,
     rng: np.random.Generator,
-) -> Generator[Any, Any, list[_randomised.Stage]]:
+) -> Generator[Any, Any, list[randomised.Stage]]:
     """Attribute some texts again while weights are shuffled; none where the policy asks for none."""
     if not params.shuffled:
         return []
     some = sorted(rng.permutation(main.converged)[: params.shuffled].tolist())
-    return (yield from _randomised.curve_of(main, some, explained, counts, clusters))
+    return (yield from randomised.curve_of(main, some, explained, counts, clusters))
 
 
 def _planted(
@@ -409,12 +418,12 @@ def _planted(
     main: Attributed,
     explained: Explained,
     rng: np.random.Generator,
-) -> Generator[Any, Any, _planted_word.Found | None]:
+) -> Generator[Any, Any, planted_word.Found | None]:
     """Plant a decisive word in distinct texts; None where the policy asks for none."""
     if not params.planted:
         return None
     texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
-    return (yield from _planted_word.ask(main, texts, selected, explained, params.planted, decision, rng))
+    return (yield from planted_word.ask(main, texts, selected, explained, params.planted, decision, rng))
 
 
 def _if_it_can(asking: Generator[Any, Any, T]) -> Generator[Any, Any, tuple[T | None, str]]:
@@ -442,7 +451,7 @@ def _measurements(params: Params, answered: _Answered) -> tuple[Measurement, ...
     last = [stage.similarity for stage in answered.stages if stage.randomised == ALL_WEIGHTS]
     found += [("randomised_similarity", similarity) for similarity in last]
     if answered.planted is not None:
-        found.append(("planted_word_first", _planted_word.estimate(answered.planted, answered.distinct)))
+        found.append(("planted_word_first", planted_word.estimate(answered.planted, answered.distinct)))
     may = judgeable(params)
     return tuple(
         _stats.measure(_METRIC[name], estimate) for name, estimate in found if estimate is not None and name in may
@@ -450,7 +459,7 @@ def _measurements(params: Params, answered: _Answered) -> tuple[Measurement, ...
 
 
 def _beyond_random(
-    tested: Sequence[_removals.Tested], clusters: _stats.Labels
+    tested: Sequence[removals.Tested], clusters: _stats.Labels
 ) -> list[tuple[str, _stats.Estimate | None]]:
     out: list[tuple[str, _stats.Estimate | None]] = []
     each = [text.beyond_random() for text in tested]
@@ -529,14 +538,14 @@ def _planted_check(measured: Measurement | None, why_not: str) -> ValidityCheck:
 def _exhibits(params: Params, decision: Decision, answered: _Answered, mapped: Sequence[int]) -> tuple[Exhibit, ...]:
     named = params.method.replace("_", " ")
     out: list[Exhibit] = [
-        _removals.table(answered.tested, named),
-        *_removals.curves(answered.tested, named),
-        _runs.table(answered.every, decision),
+        removals.table(answered.tested, named),
+        *removals.curves(answered.tested, named),
+        runs.table(answered.every, decision),
     ]
     if any(stage.similarity is not None for stage in answered.stages):
-        out.append(_randomised.exhibit(answered.stages))
+        out.append(randomised.exhibit(answered.stages))
     if answered.planted is not None:
-        out.append(_planted_word.table(answered.planted))
+        out.append(planted_word.table(answered.planted))
     main = answered.every[0]
     out += [_map(number + 1, i, main, decision) for number, i in enumerate(mapped)]
     return tuple(out)
@@ -544,7 +553,7 @@ def _exhibits(params: Params, decision: Decision, answered: _Answered, mapped: S
 
 def _map(number: int, i: int, main: Attributed, decision: Decision) -> TokenMap:
     answer = main.answers[i]
-    difference = max(abs(answer.score - answer.baseline_score), _runs.FLOOR)
+    difference = max(abs(answer.score - answer.baseline_score), runs.FLOOR)
     return TokenMap(
         id=f"map-{number}",
         title=f"Row {i + 1} of the sample: what moved the score towards “{decision.positive}”",
@@ -585,7 +594,7 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> tuple[str, ..
     out = [
         f"A random sample of {len(answered.chosen)} of {len(data.rows)} rows was explained by {what}.",
         "Other explanations are not judged.",
-        *_runs.left_out(main, params.max_steps),
+        *runs.left_out(main, params.max_steps),
     ]
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
     if answered.not_shuffled:
@@ -600,6 +609,6 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> tuple[str, ..
 
 def examples() -> tuple[Example, ...]:
     """Return an attribution that is the model's, one that is noise, and a model with nothing to explain."""
-    from audit.checks._toy_explained import explanation_examples
+    from audit.checks._toy.explained import explanation_examples
 
     return explanation_examples()

@@ -44,20 +44,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import (
-    _attributions,
-    _competence,
-    _exchanges,
-    _fields,
-    _needs,
-    _planted_word,
-    _reaching,
-    _runs,
-    _stats,
-)
-from audit.checks._attributions import Attributed, Explained
-from audit.checks._exchanges import Exchange, Moved
-from audit.checks._token_shares import Marked, mark, shares_by_text, usable_baselines
+from audit.checks import _attributions, _competence, _fields, _needs, _stats
+from audit.checks._attributions import Attributed, Explained, planted_word, runs
+from audit.checks._attributions.token_shares import Marked, mark, shares_by_text, usable_baselines
+from audit.checks._rewriting import exchanging, reaching
+from audit.checks._rewriting.exchanging import Exchange, Moved
 from audit.registry import Example, LaterRounds
 from audit.requests import CannotAnswer, CheckRun, Contrast, Scores, Tokenised, TokenisedText
 from audit.types import (
@@ -272,7 +263,7 @@ class _Tried:
 
     @property
     def estimates(self) -> Mapping[str, _stats.Estimate]:
-        return _exchanges.estimates(self.exchange, self.moved)
+        return exchanging.estimates(self.exchange, self.moved)
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
@@ -280,11 +271,11 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     exchanges = _exchanged(params, data, rng)
     texts = tuple(dict.fromkeys(t for _, _, one in exchanges for t in one.texts))
     originals = tuple(dict.fromkeys(row.text for row in data.rows))
-    pairs = _reaching.drawn((p for _, role, one in exchanges if role == MUST_NOT for p in one.pairs), rng)
+    pairs = reaching.drawn((p for _, role, one in exchanges if role == MUST_NOT for p in one.pairs), rng)
     scored, original, tokenised = yield (
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
-        _reaching.tokens(pairs),
+        reaching.tokens(pairs),
     )
     by_row = _competence.spread_over(original, originals, [row.text for row in data.rows])
     gate = _competence.gate(data, decision, by_row)
@@ -292,7 +283,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         return shut
     score = dict(zip(texts, decision.score(scored).tolist(), strict=True))
     tried = [
-        _Tried(what=what, role=role, exchange=one, moved=_exchanges.moved(one, score, decision.threshold))
+        _Tried(what=what, role=role, exchange=one, moved=exchanging.moved(one, score, decision.threshold))
         for what, role, one in exchanges
     ]
     pointed, why_not = yield from _point(params, data, decision, tried, rng)
@@ -315,15 +306,15 @@ def _exchanged(params: Params, data: Dataset, rng: np.random.Generator) -> list[
     rows = rng.permutation(len(data.rows)).tolist()
     out, used = [], {shortcut.from_ for shortcut in params.shortcuts.values()}
     for what, shortcut in params.shortcuts.items():
-        values = shortcut.values or _exchanges.values_of(data, shortcut.from_, params.values, rng)
-        one = _exchanges.exchange(data, shortcut.from_, values[: params.values], shortcut.neutral, rows, params.cases)
+        values = shortcut.values or exchanging.values_of(data, shortcut.from_, params.values, rng)
+        one = exchanging.exchange(data, shortcut.from_, values[: params.values], shortcut.neutral, rows, params.cases)
         out.append((what, MUST_NOT, one))
     most = max(len(one.values) for _, _, one in out)
     for role, fields in ((REFERENCE, params.reference), (LEGITIMATE, data.legitimate)):
         for field in fields:
-            values = _exchanges.values_of(data, field, most, rng)
+            values = exchanging.values_of(data, field, most, rng)
             if field in data.template.names and field not in used and len(values) > 1:
-                out.append((field, role, _exchanges.exchange(data, field, values, "", rows, params.cases)))
+                out.append((field, role, exchanging.exchange(data, field, values, "", rows, params.cases)))
                 used.add(field)
     return out
 
@@ -382,10 +373,10 @@ def _pointed(
     explained = Explained(texts=texts, contrast=contrast, tolerance=0.02, max_steps=512)
     attributed = yield from _first_usable(usable_baselines(marked), explained)
     labels = _stats.chosen(one.exchange.clusters, numbers)
-    margin = _runs.margin(decision)
+    margin = runs.margin(decision)
     first = {
         n: any(
-            _planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > margin else -1)
+            planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > margin else -1)
             for span in rows[n].spans[one.exchange.field]
         )
         for n, i in enumerate(numbers)
@@ -435,7 +426,7 @@ def _firsts(what: str, first: Mapping[int, bool], labels: _stats.Labels) -> list
 
 
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    return _reaching.reaches_the_model(
+    return reaching.reaches_the_model(
         pairs,
         tokenised,
         name="exchange_reaches_the_model",

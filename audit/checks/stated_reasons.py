@@ -45,7 +45,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _answers, _competence, _fields, _stats, _wordings
-from audit.checks._insertions import holds
+from audit.checks._rewriting.inserting import holds
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import Answers, CheckRun, Generations, Scores
 from audit.shapes import Bools
@@ -530,6 +530,6 @@ def _samples(
 
 def examples() -> tuple[Example, ...]:
     """Return models that name what moved them, that do not, and that nothing moves."""
-    from audit.checks._toy_reasons import reason_examples
+    from audit.checks._toy.reasons import reason_examples
 
     return reason_examples()

@@ -591,6 +591,6 @@ def _limits(result: _Result) -> tuple[str, ...]:
 
 def examples() -> tuple[Example, ...]:
     """Return states that hold the truth, states that hold the output, and states that hold neither."""
-    from audit.checks._toy_truth import truth_examples
+    from audit.checks._toy.truth import truth_examples
 
     return truth_examples()

@@ -17,7 +17,7 @@ import numpy as np
 
 import audit
 from audit import pipeline
-from audit.checks._swaps import comparisons
+from audit.checks._rewriting.swapping import comparisons
 from audit.errors import user_error
 from audit.progress import Progress
 from audit.pruning import baking, fitting, held_out, measuring, outcome, sites, targets, wording, writing

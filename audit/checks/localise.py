@@ -60,7 +60,7 @@ from audit.checks._localising.division import Division, Pair
 from audit.checks._localising.part_sets import PartSet
 from audit.checks._localising.report import METRICS, Confirmed, Localised, Screened
 from audit.checks._rewriting import swapping
-from audit.checks._rewriting.swapping import Swap
+from audit.checks._rewriting.swapping import Comparison, Swap
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Contrast, PartEffects, Patched, Scores, Tokenised
 from audit.shapes import Floats
@@ -185,12 +185,39 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     plan = division.divided(aligned.pairs, params.pairs, rng) if aligned.pairs else _unusable(aligned.check)
     if isinstance(plan, NotAssessed):
         return plan
+    found = yield from _localise(params, data, decision, comparison, plan, rng)
+    if isinstance(found, NotAssessed):
+        return found
+    return Finding(
+        measurements=report.measurements(found),
+        validity=(
+            *gate,
+            found.there_is,
+            aligned.check,
+            _stats.enough_clusters(_stats.cluster_count(division.clusters(plan.held_out))),
+            *report.validity(found),
+        ),
+        exhibits=report.exhibits(found),
+        samples=report.samples(found, rng),
+        limits=report.limits(found, aligned),
+    )
+
+
+def _localise(
+    params: Params,
+    data: Dataset,
+    decision: Decision,
+    comparison: Comparison,
+    plan: Division,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, Localised | NotAssessed]:
+    """See whether there is an effect, screen the parts that could carry it, and confirm the highest."""
     before, after = yield (
         Scores(texts=_texts(plan.pairs), target=decision.target),
         Scores(texts=_counterparts(plan.pairs), target=decision.target),
     )
-    effect = decision.score(after) - decision.score(before)
-    there_is = _something(plan, effect, params.least_effect)
+    scores = decision.score(before), decision.score(after)
+    there_is = _something(plan, scores[1] - scores[0], params.least_effect)
     if not there_is.passed:
         return NotAssessed(reason=f"nothing to localise: {there_is.found} ({there_is.needed})", validity=(there_is,))
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
@@ -200,22 +227,15 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     confirmed = yield from _confirm(params, plan, contrast, screened, rng)
     if not confirmed.divisible:
         return _too_faint(confirmed)
-    found = Localised(
-        comparison=comparison, data=data, decision=decision, plan=plan, screened=screened, confirmed=confirmed,
-        scores=(decision.score(before), decision.score(after)),
-    )  # fmt: skip
-    return Finding(
-        measurements=report.measurements(found),
-        validity=(
-            *gate,
-            there_is,
-            aligned.check,
-            _stats.enough_clusters(_stats.cluster_count(division.clusters(plan.held_out))),
-            *report.validity(found),
-        ),
-        exhibits=report.exhibits(found),
-        samples=report.samples(found, rng),
-        limits=report.limits(found, aligned),
+    return Localised(
+        comparison=comparison,
+        data=data,
+        decision=decision,
+        plan=plan,
+        there_is=there_is,
+        screened=screened,
+        confirmed=confirmed,
+        scores=scores,
     )
 
 

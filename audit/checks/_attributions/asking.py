@@ -32,6 +32,17 @@ class Explained:
     tolerance: float
     max_steps: int
 
+    def request(self, method: Method, baseline_input: str) -> Attributions:
+        """Return the request for all of it by one method from one baseline input."""
+        return Attributions(
+            texts=self.texts,
+            contrast=self.contrast,
+            method=method,
+            baseline_input=baseline_input,
+            tolerance=self.tolerance,
+            max_steps=self.max_steps,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attributed:
@@ -82,14 +93,7 @@ def attributed(method: Method, baseline_input: str, explained: Explained) -> Ask
     CannotAnswer
         When the model has no such baseline input.
     """
-    answers = yield Attributions(
-        texts=explained.texts,
-        contrast=explained.contrast,
-        method=method,
-        baseline_input=baseline_input,
-        tolerance=explained.tolerance,
-        max_steps=explained.max_steps,
-    )
+    answers = yield explained.request(method, baseline_input)
     return Attributed(method=method, baseline_input=baseline_input, answers=answers)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from audit.checks import _stats
 from audit.checks._attributions import Attributed, Explained, runs
 from audit.checks._rewriting.inserting import holds
-from audit.requests import Attributions, CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary, Words
+from audit.requests import CannotAnswer, Planted, Scores, TokenAttribution, Vocabulary, Words
 from audit.shapes import Bools
 from audit.types import Column, Decision, Table
 
@@ -136,18 +136,11 @@ def _planted(
     CannotAnswer
         When the longest that is tried does not.
     """
+    asked = replace(explained, texts=texts).request(main.method, main.baseline_input)
     for reach in REACHES:
         plant = replace(plant, reach=reach)
         try:
-            answers = yield Attributions(
-                texts=texts,
-                contrast=explained.contrast,
-                method=main.method,
-                baseline_input=main.baseline_input,
-                tolerance=explained.tolerance,
-                max_steps=explained.max_steps,
-                planted=plant,
-            )
+            answers = yield replace(asked, planted=plant)
         except CannotAnswer:
             if reach == REACHES[-1]:
                 raise

@@ -8,14 +8,14 @@ may be judged is that of the last stage, where nothing learnt is left.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from audit.checks import _attributions, _stats
 from audit.checks._attributions import Attributed, Explained
-from audit.requests import ALL_WEIGHTS, Attributions, States
+from audit.requests import ALL_WEIGHTS, States
 from audit.shapes import Bools
 from audit.types import Curve, Series
 
@@ -68,17 +68,10 @@ def curve_of(
     """
     texts = tuple(explained.texts[i] for i in rows)
     states = yield States(texts=texts[:1], layers="all")
+    again = replace(explained, texts=texts).request(main.method, main.baseline_input)
     blocks, out = max(states), []
     for stage in stages(blocks):
-        answers = yield Attributions(
-            texts=texts,
-            contrast=explained.contrast,
-            method=main.method,
-            baseline_input=main.baseline_input,
-            tolerance=explained.tolerance,
-            max_steps=explained.max_steps,
-            randomised=stage,
-        )
+        answers = yield replace(again, randomised=stage)
         out.append(_stage(stage, answers, main, rows, counts, clusters))
     return out
 

@@ -211,6 +211,8 @@ class Localised:
     data: Dataset
     decision: Decision
     plan: Division
+    there_is: ValidityCheck
+    """That the swap has an effect at all."""
     screened: Screened
     confirmed: Confirmed
     scores: tuple[Floats, Floats]

@@ -378,13 +378,11 @@ def plant(params: Params, data: Dataset, decision: Decision, metric: str, group:
 
 def examples() -> tuple[Example, ...]:
     """Return a planted difference that must be found and a harmless one that must not."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
     return credit_examples(
-        NAME,
         {"swap": {"sex": {"from": "name", "pairs": credit_pairs()}}, "strata": ["income"]},
-        metric="score_gap",
-        bounds={"score_gap": 0.02, "absolute_gap": 0.02, "stratum_gap": 0.02},
+        criterion("score_gap", "at_most", 0.02, absolute_gap=0.02, stratum_gap=0.02),
     )
 
 

@@ -468,8 +468,6 @@ def _odds_limits(odds: Odds | None) -> tuple[str, ...]:
 
 def examples() -> tuple[Example, ...]:
     """Return a planted gap that must be found and a harmless one that must not."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
-    return credit_examples(
-        NAME, {"min_cell": 20}, metric="score_gap_within_strata", bounds={"score_gap_within_strata": 0.02}
-    )
+    return credit_examples({"min_cell": 20}, criterion("score_gap_within_strata", "at_most", 0.02))

@@ -547,11 +547,6 @@ def _limits(params: Params, tried: Sequence[_Tried], why_not: Sequence[str]) -> 
 
 def examples() -> tuple[Example, ...]:
     """Return a model that leans on names, one that does not, and one with nothing to lean with."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
-    return credit_examples(
-        NAME,
-        {"shortcuts": {"name": {"from": "name"}}, "cases": 60},
-        metric="move",
-        bounds={"move": 0.02},
-    )
+    return credit_examples({"shortcuts": {"name": {"from": "name"}}, "cases": 60}, criterion("move", "at_most", 0.02))

@@ -16,7 +16,8 @@ from audit.checks import _toy
 from audit.checks._beliefs import contradictions
 from audit.checks._beliefs.elicited import halves
 from audit.checks._stats import bounded
-from audit.checks._toy.causal import DECISION, Reporter, belief_params, bound_of, propositions, uniform
+from audit.checks._toy import uniform
+from audit.checks._toy.causal import DECISION, Reporter, belief_params, bound_of, propositions
 from audit.errors import UserError
 from audit.registry import check_types
 from audit.requests import CannotAnswer, States

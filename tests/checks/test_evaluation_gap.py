@@ -16,7 +16,8 @@ from audit import verdict
 from audit.checks import _toy
 from audit.checks._cues import comparing
 from audit.checks._cues.comparing import CuedScores
-from audit.checks._toy.causal import bound_of, uniform
+from audit.checks._toy import uniform
+from audit.checks._toy.causal import bound_of
 from audit.checks._toy.cues import DEPLOYMENT, EVALUATION, TASKS, THINGS, Watched, cue_params, goes_by, tasks
 from audit.registry import check_types
 from audit.requests import Answers, CannotAnswer, Request, ScoreAnswer, Scores, States, Tokenised

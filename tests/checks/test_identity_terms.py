@@ -189,7 +189,7 @@ def test_the_gaps_of_two_terms_that_share_all_texts_mirror_each_other(seed: int)
         ({"term": ("a", "b")[i % 2], "odds": f"{rng.normal(2 if i % 4 < 2 else -2):.3f}", "n": str(i)}, i % 4 < 2)
         for i in range(120)
     ]
-    data = tasks.dataset(cases, "{odds} {term} {n}", groups=(), cluster=())
+    data = _toy.dataset(cases, "{odds} {term} {n}", groups=(), cluster=())
     params = check.params.model_validate({"term": "term"})
 
     found = _toy.drive(check.run(params, data, _toy.DECISION, rng), MODEL)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE
+from audit.checks._toy import criterion, dataset, noise, uniform
 from audit.requests import (
     Answer,
     Answers,
@@ -25,34 +24,24 @@ from audit.requests import (
     States,
     TextLikelihood,
 )
-from audit.types import Criterion, DataCard, Dataset, Decision, Metric, Person, Row, TextTemplate
+from audit.types import Criterion, Dataset, Decision, Metric
 
 DECISION = Decision(kind="answers", positive=" yes", negative=" no")
 POSITIVE, NEGATIVE = ("true", "right", "correct"), ("false", "wrong", "mistaken")
 TOPICS = {"places": ("north", "south"), "beasts": ("furred", "feathered")}
 PER_TOPIC = 48
-TEMPLATE = TextTemplate("{subject} is {object} .")
 
 
 def propositions(per_topic: int = PER_TOPIC) -> Dataset:
     """Return two propositions about each subject of two topics, of which the first is true."""
-    rows = []
-    for topic, objects in TOPICS.items():
-        for i in range(per_topic):
-            for object_ in objects:
-                fields = {"subject": f"{topic}{i}", "object": object_, "topic": topic}
-                text, spans = TEMPLATE.render(fields)
-                rows.append(Row(text=text, fields=fields, spans=spans, label=_true(fields), place=PLACE))
-    card = DataCard(
-        name="propositions",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="propositions", rows=tuple(rows), template=TEMPLATE, cluster=("subject",), card=card)
+    every = [
+        {"subject": f"{topic}{i}", "object": object_, "topic": topic}
+        for topic, objects in TOPICS.items()
+        for i in range(per_topic)
+        for object_ in objects
+    ]
+    cases = [(fields, _true(fields)) for fields in every]
+    return dataset(cases, "{subject} is {object} .", name="propositions", cluster=("subject",))
 
 
 def _true(fields: Mapping[str, str]) -> bool:
@@ -145,11 +134,10 @@ class Reporter:
 
     def _state(self, text: str, layer: int, carry: float) -> np.ndarray:
         setting, subject, object_, _ = _read(text)
-        seed = blake2b(f"{layer} {text}".encode(), digest_size=8).digest()
-        noise = np.random.default_rng(int.from_bytes(seed, "big")).normal(size=self.width)
+        out = noise(f"{layer} {text}", self.width)
         held = 1.0 if self.believes(subject, object_) else -1.0
-        noise[0] += carry * layer * 2.0 * held * self.inside.get(setting, 1.0)
-        return noise.astype(np.float32)
+        out[0] += carry * layer * 2.0 * held * self.inside.get(setting, 1.0)
+        return out.astype(np.float32)
 
 
 def _read(text: str) -> tuple[str, str, str, str]:
@@ -160,20 +148,7 @@ def _read(text: str) -> tuple[str, str, str, str]:
     return setting, words[0], words[2], words[4]
 
 
-def uniform(text: str) -> float:
-    """Return a number in [0, 1) that depends on the text alone."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
-
-
 def bound_of(metric: str, most: float, metrics: Sequence[Metric]) -> Criterion:
     """Return a criterion that bounds a metric and all that is judged with it alike."""
     (one,) = [m for m in metrics if m.name == metric]
-    return Criterion(
-        metric=metric,
-        relation="at_most",
-        bounds=dict.fromkeys((metric, *one.judged_with), most),
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
-    )
+    return criterion(metric, "at_most", most, **dict.fromkeys(one.judged_with, most))

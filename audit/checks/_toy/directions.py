@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE
+from audit.checks._toy import dataset, noise
 from audit.registry import Example
 from audit.requests import (
     Answer,
@@ -24,7 +23,7 @@ from audit.requests import (
     States,
 )
 from audit.shapes import Floats
-from audit.types import DataCard, Dataset, Decision, Direction, Finding, GivenFile, Row, TextTemplate
+from audit.types import Dataset, Decision, Direction, Finding, GivenFile
 
 SUBJECTS = tuple(f"subject{i}" for i in range(24))
 CONTEXTS = ("audit", "deploy")
@@ -107,30 +106,17 @@ def from_file(request: DirectionFile, vector: Floats) -> Direction:
 
 @cache
 def _noise(word: str, layer: int) -> Floats:
-    seed = int.from_bytes(blake2b(f"{layer} {word}".encode(), digest_size=8).digest(), "big")
-    return np.random.default_rng(seed).normal(size=WIDTH)
+    return noise(f"{layer} {word}", WIDTH)
 
 
 def statements() -> Dataset:
     """Return true and false statements about every subject, as belief and as report, in both contexts."""
-    template = TextTemplate("{context} {asked} {subject} is {claim}")
-    rows = []
-    for subject, context, asked, claim in itertools.product(
-        SUBJECTS, CONTEXTS, ("privately", "officially"), ("true", "false")
-    ):
-        fields = {"context": context, "asked": asked, "subject": subject, "claim": claim}
-        text, spans = template.render(fields)
-        rows.append(Row(text=text, fields=fields, spans=spans, label=claim == "true", place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="toy", rows=tuple(rows), template=template, cluster=("subject",), card=card)
+    every = itertools.product(SUBJECTS, CONTEXTS, ("privately", "officially"), ("true", "false"))
+    cases = [
+        ({"context": context, "asked": asked, "subject": subject, "claim": claim}, claim == "true")
+        for subject, context, asked, claim in every
+    ]
+    return dataset(cases, "{context} {asked} {subject} is {claim}", cluster=("subject",))
 
 
 def direction_examples() -> tuple[Example, ...]:

@@ -7,15 +7,14 @@ count for nothing but the stages at which weights are shuffled.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import DECISION, PLACE, Toy, applicants, credit
+from audit.checks._toy import DECISION, Toy, applicants, credit, criterion, noise
 from audit.registry import Example
 from audit.requests import ALL_WEIGHTS, Answer, Attributions, CannotAnswer, Request, TokenAttribution, Vocabulary, Words
-from audit.types import Criterion, Person, Verdict
+from audit.types import Verdict
 
 FREE_WORDS = ("amber", "lichen", "quartz")
 """Words of its vocabulary that no text of the examples holds."""
@@ -64,8 +63,7 @@ class Explained(Toy):
 
 
 def _noise(what: str) -> float:
-    seed = int.from_bytes(blake2b(what.encode(), digest_size=8).digest(), "big")
-    return float(np.random.default_rng(seed).normal())
+    return float(noise(what, 1)[0])
 
 
 def explanation_examples() -> tuple[Example, ...]:
@@ -76,8 +74,8 @@ def explanation_examples() -> tuple[Example, ...]:
         "data": applicants(),
         "decision": DECISION,
         "criteria": (
-            _criterion("comprehensiveness_over_random", "at_least", 0.02),
-            _criterion("leave_one_out_agreement", "at_least", 0.3),
+            criterion("comprehensiveness_over_random", "at_least", 0.02),
+            criterion("leave_one_out_agreement", "at_least", 0.3),
         ),
     }
     return (
@@ -101,20 +99,8 @@ def explanation_examples() -> tuple[Example, ...]:
             **common
             | {
                 "params": {"sample": 60, "shuffled": 60},
-                "criteria": (_criterion("randomised_similarity", "at_most", 0.5),),
+                "criteria": (criterion("randomised_similarity", "at_most", 0.5),),
             },
         ),
         Example(name="everybody is denied", model=Explained(weights={}), verdict=Verdict.NOT_ASSESSED, **common),
-    )
-
-
-def _criterion(metric: str, relation: Any, bound: float) -> Criterion:
-    return Criterion(
-        metric=metric,
-        relation=relation,
-        bounds={metric: bound},
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
     )

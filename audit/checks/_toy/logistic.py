@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from audit.checks._toy.inputs import dataset, hash_of, noise
 from audit.registry import Example
 from audit.requests import (
     Ablations,
@@ -28,15 +28,10 @@ from audit.requests import (
 )
 from audit.types import (
     Criterion,
-    DataCard,
     Dataset,
     Decision,
     Finding,
     NotAssessed,
-    Person,
-    Place,
-    Row,
-    TextTemplate,
     Verdict,
 )
 
@@ -48,7 +43,6 @@ NAMES = tuple(zip(
 LEVELS = ("low", "middle", "high")
 LABELS = ("deny", "approve")
 DECISION = Decision(kind="classes", positive="approve", negative="deny")
-PLACE = Place(path="example", line=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +85,9 @@ class Toy:
                 raise CannotAnswer(f"the toy cannot answer {type(request).__name__}")
 
     def _state(self, text: str, layer: int, carry: float) -> np.ndarray:
-        seed = blake2b(f"{layer} {text}".encode(), digest_size=8).digest()
-        noise = np.random.default_rng(int.from_bytes(seed, "big")).normal(size=self.width)
-        noise[0] += carry * layer * sum(self.hides.get(word, 0.0) for word in text.split())
-        return noise.astype(np.float32)
+        out = noise(f"{layer} {text}", self.width)
+        out[0] += carry * layer * sum(self.hides.get(word, 0.0) for word in text.split())
+        return out.astype(np.float32)
 
     def _attribution(self, text: str) -> TokenAttribution:
         values = np.array([self.weights.get(word, 0.0) for word in text.split()])
@@ -120,11 +113,6 @@ def _tokens(text: str) -> TokenisedText:
         spans.append((start, at))
     ids = tuple(hash_of(word) for word in words)
     return TokenisedText(ids=ids, tokens=tuple(words), spans=tuple(spans), special=(False,) * len(words))
-
-
-def hash_of(word: str) -> int:
-    """Return a stable id for a word (``hash`` changes between processes)."""
-    return int.from_bytes(word.encode()[-6:].rjust(6), "big")
 
 
 def drive(check: CheckRun, model: Any) -> Finding | NotAssessed:
@@ -166,31 +154,14 @@ MERIT = {
 
 def applicants(*, outcome: Callable[[Mapping[str, str]], bool] | None = None) -> Dataset:
     """Return every toy applicant: 20 names × 3 incomes × 3 debts, labelled by merit."""
-    template = TextTemplate("{name} has {income} {debt}")
-    rows = []
+    cases = []
     for (female, male), income, debt in itertools.product(NAMES, LEVELS, LEVELS):
         for sex, name in (("female", female), ("male", male)):
             fields = {"name": name, "sex": sex, "income": f"income_{income}", "debt": f"debt_{debt}"}
-            text, spans = template.render(fields)
             good = MERIT[fields["income"]] + MERIT[fields["debt"]] > 0 if outcome is None else outcome(fields)
-            rows.append(Row(text=text, fields=fields, spans=spans, label=good, place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(
-        name="toy",
-        rows=tuple(rows),
-        template=template,
-        groups=("sex",),
-        legitimate=("income", "debt"),
-        cluster=("name",),
-        card=card,
+            cases.append((fields, good))
+    return dataset(
+        cases, "{name} has {income} {debt}", groups=("sex",), legitimate=("income", "debt"), cluster=("name",)
     )
 
 
@@ -203,20 +174,8 @@ def credit(penalty: float) -> Toy:
     return Toy(weights=MERIT | women | men, hides=hides)
 
 
-def credit_examples(
-    check: str, params: Mapping[str, Any], *, metric: str, bounds: Mapping[str, float]
-) -> tuple[Example, ...]:
+def credit_examples(params: Mapping[str, Any], criterion: Criterion) -> tuple[Example, ...]:
     """Return the toy credit audits that a behavioural check must judge rightly."""
-    del check
-    criterion = Criterion(
-        metric=metric,
-        relation="at_most",
-        bounds=bounds,
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
-    )
     common: dict[str, Any] = {"params": params, "data": applicants(), "decision": DECISION, "criteria": (criterion,)}
     return (
         Example(name="women lose one logit", model=credit(1.0), verdict=Verdict.NOT_MET, **common),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from audit.checks._toy import dataset
 from audit.checks._toy.causal import bound_of
-from audit.checks._toy.tasks import dataset
 from audit.registry import Example
 from audit.requests import Answer, Answers, CannotAnswer, Request, ScoreAnswer, Scores
 from audit.types import Dataset, Decision, Verdict

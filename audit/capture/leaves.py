@@ -21,7 +21,6 @@ from audit.shapes import Floats
 if TYPE_CHECKING:
     from audit import shapes
 
-KEY_BYTES = 16
 SALT_BYTES = 16
 
 

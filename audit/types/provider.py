@@ -98,7 +98,7 @@ FACT_GROUPS: Mapping[str, tuple[FactKind, ...]] = {
         _fact("affected_groups", "Affected groups", "Who is decided about or otherwise touched, the vulnerable named."),
         _fact(
             "high_risk_basis",
-            "Basis in Annex III or Annex I",
+            "Basis in Annex III or I",
             "The point of Annex III, or the act of Annex I, under which the system is classified; or why under none.",
         ),
         _fact("interactions", "Interactions", "Other systems, hardware and models that it works with.", "1/b"),

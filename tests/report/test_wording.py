@@ -21,13 +21,13 @@ LITERALS = sorted(
     path
     for name in ("report", "checks", "verdict", "types", "verify", "history", "diff", "spike")
     for path in (_PACKAGE / name).rglob("*.py")
-    if not path.name.startswith("_toy")  # models and texts of the examples, which no report prints
+    if "_toy" not in path.parts  # models and texts of the examples, which no report prints
 ) + [_PACKAGE / name for name in ("ledger.py", "redaction.py", "traceability.py", "qualification.py", "record.py")]
 """Whatever has strings that are printed: checks give titles, readings, limits and their method, verdict the reasons."""
 
 NO_CLAIMS = {
     "_competence.py": {"fair"},  # "a model that cannot do the task is unmeasured, not fair"
-    "_reliability.py": {"unbiased"},  # of an estimator, in docstrings that no report prints
+    "reliability.py": {"unbiased"},  # of an estimator, in docstrings that no report prints
     "judgement.py": {"approved"},  # the field `approved_by`: who approved a bound
 }
 TEMPLATES = sorted(resources.folder("report_templates").rglob("*.j2"))

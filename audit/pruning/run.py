@@ -6,7 +6,6 @@ everything about it is known, and takes its name in one step: whoever finds a fo
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -137,7 +136,7 @@ def run(
     del loaded
     as_it = replace(switches, dtype=dtype, allow_pickle=False, revision=None)
     with writing.beside(save) as folder:
-        writing.write_copy(job.fresh(), fitted.cut, fitted.texts[:2], folder)
+        writing.write_copy(job.fresh(), fitted.cut, fitted.texts[:2], folder, save)
         copy = open_model(str(folder), policy.task, as_it)
         made = _measured(job, fitted, before, copy).model_copy(
             update={
@@ -147,8 +146,8 @@ def run(
                 "dtype": dtype,
             }
         )
-        (folder / outcome.FILE).write_text(outcome.document(made), encoding="utf-8")
-        (folder / PAGE).write_text(wording.markdown(made), encoding="utf-8")
+        said = {outcome.FILE: outcome.document(made), PAGE: wording.markdown(made)}
+        writing.write_texts(said, folder, save)
     return made
 
 
@@ -188,8 +187,7 @@ def _refuse_unmeasured(before: Measured) -> None:
 def _measured(job: _Job, fitted: Fitted, before: Measured, copy: LoadedModel) -> Pruned:
     """Measure the copy and matched random cuts; what only the caller knows is left empty."""
     bench = job.bench()
-    with tempfile.TemporaryDirectory(prefix="inspectoscope-prune-", ignore_cleanup_errors=True) as name:
-        scratch = Path(name)
+    with writing.scratch() as scratch:
         after = measuring.measure(bench, copy, scratch / "copy")
         randoms = tuple(_randoms(job, fitted, before, scratch))
     behaviours = _behaviours(job.target, before, after)

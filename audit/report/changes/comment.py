@@ -97,7 +97,7 @@ def _worse(comparison: Comparison) -> Iterator[Sequence[str]]:
 
 def _number(change: MeasuredChange) -> Sequence[str]:
     shown = ChangeView(change=change)
-    told = ", ".join(part for part in (shown.difference, shown.p, shown.mirrors) if part)
+    told = ", ".join(part for part in (shown.difference, shown.p, shown.note) if part)
     if change.shift is Shift.UNTESTED:
         told = change.why
     name = escaped(_named(change.check_title, shown.name), 300)

@@ -27,6 +27,12 @@ SHIFT_SIGNS = {
 GAP_WORDS = {"nearer": SHIFT_WORDS[Shift.BETTER], "farther": SHIFT_WORDS[Shift.WORSE]}
 """What is said of the number that tells how a gap between two groups moved."""
 
+DOUBTS = {
+    "unclear": "whether the gap between the two opened or closed is not shown",
+    "turned": "the gap turned: it lies beyond its bound on the other side now",
+}
+"""What is said beside a number of such a gap where both of its rows stand."""
+
 LOSS_WORDS = {
     "check": "is gone",
     "criterion": "is gone",
@@ -84,6 +90,14 @@ class ChangeView:
         return f"mirrors {other}, which is {GAP_WORDS[c.mirror.gap]}"
 
     @property
+    def note(self) -> str:
+        """What a number that is measured from both sides is not to be read without; "" where there is no such thing."""
+        c = self.change
+        if c.mirror is None or c.shift not in {Shift.WORSE, Shift.BETTER}:
+            return self.mirrors
+        return DOUBTS.get(c.mirror.gap, "")
+
+    @property
     def name(self) -> str:
         """The metric and what it was measured on."""
         return ", ".join(part for part in (self.change.metric.title, self.label) if part)
@@ -138,7 +152,8 @@ class ChangeView:
             return f"{told}; not tested, because {c.why}"
         shown = {Shift.WORSE: f" ({moved} is worse)"}.get(c.shift, "")
         how = ", ".join(part for part in (self.p, HOW_WORDS[c.how]) if part)
-        return f"{told}; {self.mirrors or self.words}{shown}: {self.difference}, {how}"
+        doubt = f"; {self.note}" if self.note and not self.mirrors else ""
+        return f"{told}; {self.mirrors or self.words}{shown}: {self.difference}, {how}{doubt}"
 
 
 def _label(group: str, reference: str, stratum: str) -> str:

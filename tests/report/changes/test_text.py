@@ -69,6 +69,24 @@ def test_a_mirrored_number_names_the_one_that_tells_its_change(comparison: Compa
     assert f"; mirrors women against men, which is {told}: " in line
 
 
+@pytest.mark.parametrize(
+    ("gap", "told"),
+    [
+        ("unclear", "; whether the gap between the two opened or closed is not shown"),
+        ("turned", "; the gap turned: it lies beyond its bound on the other side now"),
+        ("farther", ", as independent samples"),
+    ],
+)
+def test_a_gap_of_which_both_rows_stand_is_told_with_the_reason(comparison: Comparison, gap: str, told: str) -> None:
+    row = comparison.judged[0]
+    mirror = Mirror(group="men", reference="women", gap=gap)  # type: ignore[arg-type]
+
+    lines = said(replace(comparison, judged=(replace(row, mirror=mirror),), verdicts=(), lost=())).splitlines()
+
+    (line,) = (line for line in lines if "worse beyond noise (" in line)
+    assert line.endswith(told)
+
+
 def test_nothing_worse_is_not_told_as_nothing_changed(unchanged: Comparison) -> None:
     lines = said(unchanged).splitlines()
 

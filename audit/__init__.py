@@ -8,12 +8,16 @@ audit.explain("policy.yaml", model="path/to/model", row=7).save("explanation.pdf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from audit.capture.model import LoadedModel
+    from audit.explaining.cases import Case, Lost
+    from audit.explaining.frame import Frame
+    from audit.progress import Progress
     from audit.shown import ShownExplanation, ShownRecord
     from audit.types import Policy
 
@@ -53,23 +57,17 @@ def run(
     audit.errors.UserError
         When the policy, the data, the model or the environment cannot be used.
     """
-    from contextlib import nullcontext
-
     from audit import pipeline
-    from audit.capture.model import left_as_found
-    from audit.progress import Silent
     from audit.shown import ShownRecord
-    from audit.terminal import progress as shown
 
     options = pipeline.Options(
-        overrides=tuple(f"{key}={value}" for key, value in (set or {}).items()),
+        overrides=_overrides(set),
         fail_on=pipeline.stopping(fail_on, where="fail_on"),
-        store=None if store is None else Path(store),
-        provider=None if provider is None else Path(provider),
+        store=_path(store),
+        provider=_path(provider),
     )
-    load = _loader(model, tokenizer, device, dtype, "run")
-    with nullcontext() if isinstance(model, str | Path) else left_as_found(model):
-        record = pipeline.run(Path(policy), load, options, progress=shown() if progress else Silent())
+    with _lent(model, tokenizer, device, dtype, "run") as load:
+        record = pipeline.run(Path(policy), load, options, progress=_progress(progress))
     return ShownRecord.model_construct(**dict(record))
 
 
@@ -111,53 +109,68 @@ def explain(
     audit.errors.UserError
         When the policy, the data, the model or the case cannot be used.
     """
-    from contextlib import nullcontext
-
-    from audit.capture.model import left_as_found
-    from audit.errors import user_error
-    from audit.explaining import cases, run
-    from audit.explaining.frame import Frame, Wish, template_of
-    from audit.progress import Silent
+    from audit.explaining import run
+    from audit.explaining.frame import Wish, template_of
     from audit.shown import ShownExplanation
-    from audit.terminal import progress as shown
 
-    if (row is None) == (text is None):
-        raise user_error(
-            "It is not clear what is to be explained",
-            where="audit.explain",
-            found="no case" if row is None else "row and text",
-            expected="one of row=N and text=TEXT",
-        )
-
-    def chosen(frame: Frame) -> list[cases.Case | cases.Lost]:
-        return [cases.of_text(text or "") if row is None else cases.of_row(row, frame)]
-
-    options = run.Options(
-        overrides=tuple(f"{key}={value}" for key, value in (set or {}).items()),
-        provider=None if provider is None else Path(provider),
-        store=None if store is None else Path(store),
-        wish=Wish(
-            template=None if template is None else template_of(template),
-            data=data,
-            allow=None if allow is None else tuple(allow),
-            margin=margin,
-        ),
+    chosen = _one_case(row, text)
+    wish = Wish(
+        template=None if template is None else template_of(template),
+        data=data,
+        allow=None if allow is None else tuple(allow),
+        margin=margin,
     )
+    options = run.Options(overrides=_overrides(set), provider=_path(provider), store=_path(store), wish=wish)
     found: list[Any] = []
-    load = _loader(model, tokenizer, device, dtype, "explain")
-    with nullcontext() if isinstance(model, str | Path) else left_as_found(model):
-        run.explain(Path(policy), load, chosen, options, found.append, progress=shown() if progress else Silent())
+    with _lent(model, tokenizer, device, dtype, "explain") as load:
+        run.explain(Path(policy), load, chosen, options, found.append, progress=_progress(progress))
     return ShownExplanation.model_construct(**dict(found[0]))
 
 
-def _loader(model: Any, tokenizer: Any, device: str, dtype: str, verb: str) -> Callable[[Policy], LoadedModel]:
-    """Return what opens the model once the policy says what it is for."""
-    from audit.capture.model import Switches, adopt, open_model
+def _one_case(row: int | None, text: str | None) -> Callable[[Frame], Sequence[Case | Lost]]:
+    """Return what finds the case, once the policy and its data are read."""
+    from audit.errors import user_error
+    from audit.explaining import cases
+
+    if text is not None and row is None:
+        return lambda _: [cases.of_text(text)]
+    if row is not None and text is None:
+        return lambda frame: [cases.of_row(row, frame)]
+    raise user_error(
+        "It is not clear what is to be explained",
+        where="audit.explain",
+        found="no case" if row is None else "row and text",
+        expected="one of row=N and text=TEXT",
+    )
+
+
+def _overrides(by_key: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Return overrides as the command line writes them."""
+    return tuple(f"{key}={value}" for key, value in (by_key or {}).items())
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _progress(shown: bool) -> Progress:
+    from audit.progress import Silent
+    from audit.terminal import progress
+
+    return progress() if shown else Silent()
+
+
+@contextmanager
+def _lent(model: Any, tokenizer: Any, device: str, dtype: str, verb: str) -> Iterator[Callable[[Policy], LoadedModel]]:
+    """Yield what opens the model once the policy says what it is for; one that is lent goes back as it came."""
+    from audit.capture.model import Switches, adopt, left_as_found, open_model
     from audit.errors import user_error
 
+    if isinstance(model, str | Path):
+        yield lambda read: open_model(str(model), read.task, Switches(device=device, dtype=dtype))
+        return
+
     def load(read: Policy) -> LoadedModel:
-        if isinstance(model, str | Path):
-            return open_model(str(model), read.task, Switches(device=device, dtype=dtype))
         if tokenizer is None:
             raise user_error(
                 "The model has no tokenizer",
@@ -167,4 +180,5 @@ def _loader(model: Any, tokenizer: Any, device: str, dtype: str, verb: str) -> C
             )
         return adopt(model, tokenizer, read.task)
 
-    return load
+    with left_as_found(model):
+        yield load

@@ -4,8 +4,8 @@ Names that begin with an underscore elsewhere may change; those here are kept, o
 """
 
 from audit.checks._competence import closed, gate
-from audit.checks._estimate import measure
 from audit.checks._stats import clustered_mean, clustered_proportion, enough_clusters
+from audit.checks._stats.estimates import measure
 from audit.checks._toy import DECISION, PLACE, Toy, applicants, credit
 from audit.registry import Example, LaterRounds, asks_once, judges
 from audit.requests import CheckRun, Scores, States, Tokenised

@@ -233,6 +233,7 @@ def capture(
     store = Store(root, loaded.context)
     try:
         scheduler = Scheduler(executor=LocalExecutor(loaded), store=store, progress=progress, cost=cost)
+        scheduler.evidence.keep_rows(policy.datasets.values())
         outcomes = scheduler.run({check.id: started(check, policy) for check in policy.checks})
         _remember_rates(store.folder, cost)
     finally:

@@ -89,22 +89,23 @@ def _own_words(data: Mapping[str, Any], check: Mapping[str, Any]) -> frozenset[s
     for m in check["measurements"]:
         words |= {m["metric"], m["group"], m["reference"], m["stratum"]}
     words |= {word for metric in check["metrics"] for word in (metric["name"], metric["title"])}
-    words |= set(_strings(check["params"]))
+    words |= set(strings(check["params"]))
     for card in data["data"]:
         words |= {word for attribute, counts in card["groups"].items() for word in (attribute, *counts)}
     return frozenset(words)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
+    """Yield every text in plain data, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield key
-            yield from _strings(each)
+            yield from strings(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _strings(each)
+            yield from strings(each)
 
 
 # ---- the digest ----------------------------------------------------------------------------------
@@ -154,6 +155,25 @@ def _put(data: Any, path: str, value: Any) -> None:
     data[last] = value
 
 
+def identity(content: bytes) -> str:
+    """Return the digest by which a record is known wherever it is entered, whatever texts it withholds later.
+
+    It is the digest of its texts' part, computed anew; of a record from before texts could be withheld, and of what
+    is no record at all, that of the bytes.
+
+    Parameters
+    ----------
+    content
+        A record as it is stored, without its place in a history.
+    """
+    try:
+        data = json.loads(content)
+        found = digest(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return hashlib.sha256(content).hexdigest()
+    return found if found == data["texts"]["digest"] else hashlib.sha256(content).hexdigest()
+
+
 # ---- sealing and withholding ---------------------------------------------------------------------
 
 
@@ -168,7 +188,7 @@ def sealed(record: Record, draw: Draw = salt) -> Record:
     data["texts"] = {"salts": {path: draw().hex() for path in leaves(data)}, "withheld": {}}
     data["texts"]["digest"] = digest(data)
     hidden = {card["name"] for card in data["data"] if not card["rows_shown"]}
-    private = {i for i, check in enumerate(data["checks"]) if hidden & {check["data"], *_strings(check["params"])}}
+    private = {i for i, check in enumerate(data["checks"]) if hidden & {check["data"], *strings(check["params"])}}
     paths = [path for path in data["texts"]["salts"] if int(path.split(".")[1]) in private]
     return Record.model_validate(withheld(data, paths, PERSONAL))
 
@@ -210,13 +230,14 @@ def chosen(
             continue
         of_row = steps[2] == "samples" and _at(data, ".".join(steps[:4]))["row"] in rows
         held = _at(data, path)
-        text = _letters("".join(held) if isinstance(held, list) else held)
-        if (not rows and not containing) or of_row or any(_letters(word) in text for word in containing):
+        text = letters("".join(held) if isinstance(held, list) else held)
+        if (not rows and not containing) or of_row or any(letters(word) in text for word in containing):
             out.append(path)
     return tuple(out)
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """Return a text as words are looked for in it: letters and digits alone, in one case."""
     return "".join(sign for sign in text.casefold() if sign.isalnum())
 
 

@@ -10,10 +10,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import audit
-from audit import record
+from audit import record, resources
 from audit.errors import UserError
 
 ALL = ("swap", "outcomes", "attribution", "probe")
+TEXT = "Applicant Omar from Northmoor, a cook. Income high, debt moderate, history fair."
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,31 @@ def test_a_loaded_model_without_its_tokenizer_is_refused(session_policy, lent, t
         "The model has no tokenizer\n\n"
         "audit.run(model=...): a loaded BertForSequenceClassification without a tokenizer\n"
         "  expected: audit.run(policy, model=model, tokenizer=tokenizer)"
+    )
+
+
+def test_a_decision_is_explained_as_by_the_command(untrained_model, store, cli, tmp_path):
+    policy = resources.folder("policies") / "credit-decision.yaml"
+    cli("explain", policy, "--model", untrained_model, "--text", TEXT, "--out", tmp_path / "out",
+        "--format", "json", "--margin", 5, "--store", store, "--device", "cpu")  # fmt: skip
+
+    explained = audit.explain(
+        policy, model=untrained_model, text=TEXT, margin=5, store=store, device="cpu", progress=False
+    )
+
+    saved = explained.save(tmp_path / "explanation.json")
+    ours, theirs = (json.loads(path.read_bytes()) for path in (saved, tmp_path / "out" / "explanation.json"))
+    assert {name for name in ours if ours[name] != theirs[name]} <= {"created", "case"}
+    assert ours["case"]["sha256"] == theirs["case"]["sha256"]
+
+
+@pytest.mark.parametrize(("asked", "found"), [({}, "no case"), ({"row": 0, "text": "Income high."}, "row and text")])
+def test_a_decision_to_explain_is_a_row_or_a_text(untrained_model, tmp_path, asked, found):
+    with pytest.raises(UserError) as error:
+        audit.explain("no-such-policy.yaml", model=untrained_model, store=tmp_path / "store", **asked)
+
+    assert str(error.value) == (
+        f"It is not clear what is to be explained\n\naudit.explain: {found}\n  expected: one of row=N and text=TEXT"
     )
 
 

@@ -1,6 +1,5 @@
 """What the documentation shows is what happens."""
 
-import hashlib
 import json
 import re
 import tomllib
@@ -82,15 +81,19 @@ def test_every_dependency_is_pinned():
 
 
 def test_a_record_alone_shows_that_its_link_of_the_history_is_whole(tmp_path, monkeypatch, capsys):
+    from audit import redaction
     from audit.history import chain
-    from audit.record import content_of
 
     monkeypatch.chdir(tmp_path)
-    record = {"created": "2026-11-20T10:00:00Z", "limits": ["A gap of −0.1 « here »."], "checks": [{"value": 1e-07}]}
-    digest = hashlib.sha256(content_of(record)).hexdigest()
+    check = {"value": 1e-07, "detail": "A row: « Größe ».", "samples": ["Another row."]}
+    record = {"created": "2026-11-20T10:00:00Z", "limits": ["A gap of −0.1 « here »."], "checks": [check]}
+    paths = ("checks.0.detail", "checks.0.samples.0")
+    record["texts"] = {"salts": {path: redaction.salt().hex() for path in paths}, "withheld": {}}
+    digest = redaction.digest(record)
     link = chain.link(previous=chain.beginning("an id"), number=1, record=digest, entered="2026-11-20T10:00:45Z")
-    Path("record.json").write_text(json.dumps({**record, "history": vars(link)}), encoding="utf-8")
 
-    exec(block("docs/history.md", "python"), {})
+    for shown in (record, redaction.withheld(record, paths[:1], "of age")):
+        Path("record.json").write_text(json.dumps({**shown, "history": vars(link)}), encoding="utf-8")
+        exec(block("docs/history.md", "python"), {})
 
-    assert capsys.readouterr().out == "True True\n"
+    assert capsys.readouterr().out == "True True\nTrue True\n"

@@ -75,6 +75,14 @@ def counted(store: Path, sql: str) -> int:
         return 0  # nothing is there yet
 
 
+def stored(store: Path) -> set[tuple[bytes, ...]]:
+    """Everything that a store holds but for states; the salts, which differ, left out."""
+    (found,) = store.glob("contexts/*/answers.sqlite")
+    with closing(sqlite3.connect(found)) as db:
+        both = "SELECT request, text, value FROM answers UNION ALL SELECT request, text, value FROM notes"
+        return set(db.execute(both))
+
+
 def answers(store: Path) -> int:
     return counted(store, "SELECT COUNT(*) FROM answers")
 
@@ -103,6 +111,7 @@ def test_a_run_killed_among_its_batches_goes_on_with_the_next_batch(
     second = audit.run(policy.path, model=untrained_model, store=tmp_path / "cut", device="cpu", progress=False)
 
     assert findings_of(second) == findings_of(whole)
+    assert stored(tmp_path / "cut") == stored(tmp_path / "whole")
     assert (second.created, second.run.number, second.cost.interruptions) == (created, 1, 1)
     total = whole.cost.rows_forward
     assert 0 < kept < total
@@ -121,6 +130,7 @@ def test_a_run_killed_among_its_attributions_loses_one_text_at_most(
     second = audit.run(policy.path, model=untrained_model, store=tmp_path / "cut", device="cpu", progress=False)
 
     assert findings_of(second) == findings_of(whole)
+    assert stored(tmp_path / "cut") == stored(tmp_path / "whole")
     assert whole.cost.attribution_texts == 3 * 10
     assert 13 <= kept < 30
     assert second.cost.attribution_texts <= 30 - kept + 1

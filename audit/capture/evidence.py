@@ -5,11 +5,13 @@ tokenizer and no model library: what they said is kept as notes. So whoever hold
 checks again and must come to the same numbers (``audit.capture.replay``).
 
 The digest is the root of a Merkle tree (``audit.merkle``) over the answers that were used, in the order of their
-kinds, requests and texts: one answer can be shown to belong to an audit without showing the others.
+kinds, requests and texts: one answer can be shown to belong to an audit without showing the others. The rows of the
+data are notes among them (``audit.capture.rows``). Of an answer that was erased its digest stays in its place.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,12 +19,13 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from audit.capture.leaves import Kind, StatesLeaf, digest_of
+from audit.capture.leaves import Kind, Leaf, StatesLeaf
 from audit.capture.merging import ablation_keys, attribution_keys, spanned_key, spans_of, states_key, target_key
+from audit.capture.rows import row_notes, rows_key
 from audit.capture.store import Store
-from audit.capture.stored import Small, StoredAnswers, key_of, request_key
+from audit.capture.stored import KINDS, Small, StoredAnswers, key_of, request_key
 from audit.capture.work import PerUnit, units_of
-from audit.errors import user_error
+from audit.errors import UserError, user_error
 from audit.merkle import Tree
 from audit.requests import (
     PER_TEXT,
@@ -52,7 +55,7 @@ from audit.requests import (
     jsonable,
 )
 from audit.shapes import Floats
-from audit.types import Direction
+from audit.types import Dataset, Direction
 
 Keyed = tuple[bytes, bytes, bytes]
 """Request key, text key and JSON of a note."""
@@ -61,6 +64,7 @@ _TOKENS = request_key({"": "Tokenised"})
 _LAYERS = request_key({"": "Layers"})
 _DIRECTIONS = request_key({"": "Directions"})
 _REFUSALS = request_key({"": "Refused"})
+_AT_ONCE = 2000
 _ALL = key_of("")
 """Text key of a note that is about no text."""
 
@@ -78,6 +82,23 @@ class Used:
     states: dict[tuple[bytes, tuple[int, ...]], set[bytes]] = field(default_factory=dict)
     """(request, layers) → texts."""
 
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield what was used, in no order."""
+        for (table, request), texts in self.small.items():
+            yield from (Leaf(KINDS[table], request, (), text) for text in texts)
+        for (request, layers), texts in self.states.items():
+            yield from (Leaf(Kind.STATES, request, layers, text) for text in texts)
+
+    def add(self, leaf: Leaf) -> None:
+        """Note that a leaf was used."""
+        if leaf.kind is Kind.STATES:
+            self.states.setdefault((leaf.request, leaf.layers), set()).add(leaf.text)
+        else:
+            self.small.setdefault((_TABLES[leaf.kind], leaf.request), set()).add(leaf.text)
+
+
+_TABLES: Mapping[Kind, Small] = {kind: table for table, kind in KINDS.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
@@ -86,6 +107,8 @@ class Seal:
     root: str
     """SHA-256, hexadecimal."""
     answers: int
+    erased: int = 0
+    """How many of them are no longer there; their digests stand in their places."""
 
 
 def seal(store: StoredAnswers, used: Used) -> Seal:
@@ -96,29 +119,59 @@ def seal(store: StoredAnswers, used: Used) -> Seal:
     UserError
         When the store is damaged.
     """
-    tree = Tree()
-    for digest in leaves(store, used):
+    tree, erased = Tree(), 0
+    for leaf, digest in leaves(store, used):
+        erased += leaf is None
         tree.append(digest)
-    return Seal(root=tree.root().hex(), answers=tree.size)
+    return Seal(root=tree.root().hex(), answers=tree.size, erased=erased)
 
 
-def leaves(store: StoredAnswers, used: Used) -> Iterator[bytes]:
-    """Yield the digest of every used answer, in the order of the tree."""
-    tables: tuple[tuple[Small, Kind], ...] = (("answers", Kind.NUMBERS), ("notes", Kind.NOTE))
-    for table, kind in tables:
+def leaves(store: StoredAnswers, used: Used) -> Iterator[tuple[Leaf | None, bytes]]:
+    """Yield every used answer with its digest, in the order of the tree; None for one that was erased.
+
+    Raises
+    ------
+    UserError
+        When the store is damaged.
+    """
+    erased, place = store.erased(), 0
+    gap = next(erased, None)
+    for present in _present(store, used):
+        while gap is not None and gap[0] == place:
+            yield None, gap[1]
+            gap, place = next(erased, None), place + 1
+        yield present
+        place += 1
+    while gap is not None:
+        if gap[0] != place:
+            raise _misplaced(store, gap[0])
+        yield None, gap[1]
+        gap, place = next(erased, None), place + 1
+
+
+def _misplaced(store: StoredAnswers, place: int) -> UserError:
+    return user_error(
+        "The evidence cannot be read",
+        where=str(store.folder),
+        found=f"an erased answer in the place {place:,}, where there is none",
+        expected="the evidence as it was written",
+    )
+
+
+def _present(store: StoredAnswers, used: Used) -> Iterator[tuple[Leaf, bytes]]:
+    for table, kind in KINDS.items():
         for request in sorted(request for name, request in used.small if name == table):
-            texts = sorted(used.small[table, request])
-            found = store.entries(table, request, texts)
-            yield from (digest_of(kind, request, text, found[text]) for text in texts)
+            found = {entry.text: entry.digest for entry in store.entries(table, request, used.small[table, request])}
+            yield from ((Leaf(kind, request, (), text), found[text]) for text in sorted(found))
     for (request, layers), wanted in sorted(used.states.items()):
         digests: dict[bytes, bytes] = {}
         for together, states in store.states_by_block(request, wanted, layers):
-            begun = {text: StatesLeaf(request, text) for text in together}
+            begun = {text: StatesLeaf(request, text, salt) for text, salt in together.items()}
             for layer in layers:
                 for text, row in zip(together, states.read(layer), strict=True):
                     begun[text].add(layer, row)
             digests |= {text: leaf.digest() for text, leaf in begun.items()}
-        yield from (digests[text] for text in sorted(digests))
+        yield from ((Leaf(Kind.STATES, request, layers, text), digests[text]) for text in sorted(digests))
 
 
 # ---- keeping, while a run goes on ----------------------------------------------------------------
@@ -130,6 +183,13 @@ class Evidence:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.reader = Reader(store)
+
+    def keep_rows(self, datasets: Iterable[Dataset]) -> None:
+        """Keep the rows of the data, which are evidence too: years later they show what the answers are about."""
+        for notes in (batch for data in datasets for batch in _batches(row_notes(data))):
+            self._store.put_notes(notes)
+            for request, text, _ in notes:
+                self.reader.used.add(Leaf(Kind.NOTE, request, (), text))
 
     def keep(self, request: Request, answer: Answer) -> Answer:
         """Return an answer as whoever checks the evidence will read it."""
@@ -145,6 +205,13 @@ class Evidence:
     def seal(self) -> Seal:
         """Return the root over all that was handed over so far."""
         return seal(self._store, self.reader.used)
+
+
+def _batches(notes: Iterable[Keyed]) -> Iterator[list[Keyed]]:
+    """Yield some notes at a time: rows of data are many."""
+    rest = iter(notes)
+    while batch := list(itertools.islice(rest, _AT_ONCE)):
+        yield batch
 
 
 def _note(request: bytes, text: bytes, said: Any) -> Keyed:
@@ -228,6 +295,19 @@ class Reader:
                 found=f"answers to {type(request).__name__} that cannot be read ({type(error).__name__}: {error})",
                 expected="answers as inspectoscope stores them",
             ) from error
+
+    def rows(self, data: Dataset) -> None:
+        """Note that the rows of a data set were used.
+
+        Raises
+        ------
+        Unanswered
+            When they are not all stored.
+        """
+        request = rows_key(data.name)
+        for notes in _batches(row_notes(data)):
+            texts = [text for _, text, _ in notes]
+            self._used("notes", request, texts, self.store.notes(request, texts))
 
     def refusal(self, request: Request) -> str | None:
         """Return why a request had no answer; None where it had one."""

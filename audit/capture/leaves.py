@@ -1,15 +1,19 @@
 """What a stored answer looks like as a leaf of the evidence: the bytes whose digest stands for it.
 
-A leaf is one byte for the kind, sixteen for the request, sixteen for the text (``stored.key_of``), then the
-value: numbers as 64-bit floats, notes as UTF-8 JSON, states as layer after layer, each its number in four bytes
-and then 32-bit floats. Everything is little-endian but the layer's number, and nothing has two spellings.
+A leaf is one byte for the kind, sixteen for the request, sixteen for the text (``stored.key_of``), sixteen of salt,
+then the value: numbers as 64-bit floats, notes as UTF-8 JSON, states as layer after layer, each its number in four
+bytes and then 32-bit floats. Everything is little-endian but the layer's number, and nothing has two spellings.
+
+The salt is random and each leaf has its own. Once an answer is erased and its salt with it, the digest that stays in
+its place tells nothing: without a salt, whoever has the model could try likely texts until one gives that digest.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from audit import merkle
 from audit.shapes import Floats
@@ -17,7 +21,7 @@ from audit.shapes import Floats
 if TYPE_CHECKING:
     from audit import shapes
 
-KEY_BYTES = 16
+SALT_BYTES = 16
 
 
 class Kind(IntEnum):
@@ -28,16 +32,32 @@ class Kind(IntEnum):
     STATES = 2
 
 
-def digest_of(kind: Kind, request: bytes, text: bytes, value: bytes) -> bytes:
+class Leaf(NamedTuple):
+    """Which answer a leaf is of; leaves stand in the tree in the order of these."""
+
+    kind: Kind
+    request: bytes
+    layers: tuple[int, ...]
+    """Of states; of other answers empty."""
+    text: bytes
+
+
+def salts(count: int) -> list[bytes]:
+    """Draw the salts of some leaves."""
+    drawn = secrets.token_bytes(SALT_BYTES * count)
+    return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
+
+
+def digest_of(kind: Kind, request: bytes, text: bytes, salt: bytes, value: bytes) -> bytes:
     """Return the digest of an answer that is at hand as a whole."""
-    return merkle.leaf(bytes([kind]) + request + text + value)
+    return merkle.leaf(bytes([kind]) + request + text + salt + value)
 
 
 class StatesLeaf:
     """The digest of one text's states, taken in layer by layer."""
 
-    def __init__(self, request: bytes, text: bytes) -> None:
-        self._hash = hashlib.sha256(b"\x00" + bytes([Kind.STATES]) + request + text)
+    def __init__(self, request: bytes, text: bytes, salt: bytes) -> None:
+        self._hash = hashlib.sha256(b"\x00" + bytes([Kind.STATES]) + request + text + salt)
 
     def add(self, layer: int, states: Floats | shapes.States) -> None:
         """Take in the states of the next layer: (width,)."""

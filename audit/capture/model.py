@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Task = Literal["sequence-classification", "causal-lm"]
 
-CAPTURE_VERSION = "3"
+CAPTURE_VERSION = "4"
 """Raised when a change here can move stored numbers or how they are stored; part of the key of every answer."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")

@@ -23,7 +23,7 @@ import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +31,13 @@ from pathlib import Path
 import numpy as np
 
 from audit import shapes
-from audit.capture.leaves import Kind, digest_of
+from audit.capture.leaves import Kind, digest_of, salts
 from audit.capture.stored import (
     CONTEXTS,
     DATABASE,
     SCHEMA,
+    Entry,
+    Small,
     StoredAnswers,
     StoredStates,
     digest_of_layer,
@@ -72,6 +74,8 @@ class StateBatch:
     texts: tuple[bytes, ...]
     layers: tuple[int, ...]
     values: shapes.States
+    salts: tuple[bytes, ...] = ()
+    """One a text, of states that are copied; otherwise drawn."""
 
 
 class Store(StoredAnswers):
@@ -100,17 +104,11 @@ class Store(StoredAnswers):
         UserError
             When the disk is full or the folder cannot be written.
         """
+        numbers = [(r, text, np.ascontiguousarray(value, dtype="<f8").tobytes()) for r, text, value in answers]
         with writing(self.folder):
             blocks = [(batch, *self._append(batch)) for batch in states]
             with self._transaction():
-                self._db.executemany(
-                    # What was answered once stays: the same text in another batch differs in its last digits.
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)",
-                    (
-                        _entry(Kind.NUMBERS, request, text, np.ascontiguousarray(value, dtype="<f8").tobytes())
-                        for request, text, value in answers
-                    ),
-                )
+                self._insert("answers", _salted(Kind.NUMBERS, numbers))
                 for batch, offset, digests in blocks:
                     self._index(batch, offset, digests)
 
@@ -123,9 +121,37 @@ class Store(StoredAnswers):
             When the disk is full or the folder cannot be written.
         """
         with writing(self.folder), self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO notes VALUES (?, ?, ?, ?)", (_entry(Kind.NOTE, *note) for note in notes)
-            )
+            self._insert("notes", _salted(Kind.NOTE, list(notes)))
+
+    def copy(self, table: Small, entries: Iterable[Entry]) -> None:
+        """Store small answers of another store as they are there.
+
+        Raises
+        ------
+        UserError
+            When the disk is full or the folder cannot be written.
+        """
+        with writing(self.folder), self._transaction():
+            self._insert(table, entries)
+
+    def put_erased(self, erased: Iterable[tuple[int, bytes]], owners: Iterable[tuple[bytes, bytes, bytes]]) -> None:
+        """Store what stands in place of erased answers, and which rows other answers are about.
+
+        Raises
+        ------
+        UserError
+            When the disk is full or the folder cannot be written.
+        """
+        with writing(self.folder), self._transaction():
+            self._db.executemany("INSERT INTO erased VALUES (?, ?)", erased)
+            self._db.executemany("INSERT INTO owners VALUES (?, ?, ?)", owners)
+
+    def _insert(self, table: Small, entries: Iterable[Entry]) -> None:
+        self._db.executemany(
+            # What was answered once stays: the same text in another batch differs in its last digits.
+            f"INSERT OR IGNORE INTO {table} (request, text, salt, value, digest) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+            ((e.request, e.text, e.salt, e.value, e.digest) for e in entries),
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -167,13 +193,19 @@ class Store(StoredAnswers):
             (self._segment.name, offset, json.dumps(batch.layers), rows, width, digests),
         )
         self._db.executemany(
-            "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)",
-            ((batch.request, text, cursor.lastrowid, row) for row, text in enumerate(batch.texts)),
+            "INSERT OR REPLACE INTO states (request, text, block, row, salt) VALUES (?, ?, ?, ?, ?)",
+            (
+                (batch.request, text, cursor.lastrowid, row, salt)
+                for row, (text, salt) in enumerate(zip(batch.texts, batch.salts or salts(rows), strict=True))
+            ),
         )
 
 
-def _entry(kind: Kind, request: bytes, text: bytes, value: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    return request, text, value, digest_of(kind, request, text, value)
+def _salted(kind: Kind, answers: Sequence[tuple[bytes, bytes, bytes]]) -> Iterator[Entry]:
+    """Yield answers (request, text, value) with salts of their own."""
+    for (request, text, value), salt in zip(answers, salts(len(answers)), strict=True):
+        digest = digest_of(kind, request, text, salt, value)
+        yield Entry(request=request, text=text, salt=salt, value=value, digest=digest)
 
 
 # ---- folders -------------------------------------------------------------------------------------

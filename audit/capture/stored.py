@@ -20,30 +20,37 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from audit import shapes
-from audit.capture.leaves import Kind, digest_of
+from audit.capture.leaves import SALT_BYTES, Kind, digest_of
 from audit.errors import UserError, user_error
 from audit.requests import CannotAnswer
 from audit.shapes import Floats
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (request BLOB, text BLOB, value BLOB, digest BLOB,
+CREATE TABLE IF NOT EXISTS answers (request BLOB, text BLOB, salt BLOB, value BLOB, digest BLOB,
                                     PRIMARY KEY (request, text)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS notes (request BLOB, text BLOB, value BLOB, digest BLOB,
+CREATE TABLE IF NOT EXISTS notes (request BLOB, text BLOB, salt BLOB, value BLOB, digest BLOB,
                                   PRIMARY KEY (request, text)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY, segment TEXT, offset INTEGER, layers TEXT,
                                    rows INTEGER, width INTEGER, digests BLOB);
-CREATE TABLE IF NOT EXISTS states (request BLOB, text BLOB, block INTEGER, row INTEGER,
+CREATE TABLE IF NOT EXISTS states (request BLOB, text BLOB, block INTEGER, row INTEGER, salt BLOB,
                                    PRIMARY KEY (request, text, block)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (place INTEGER PRIMARY KEY, digest BLOB);
+CREATE TABLE IF NOT EXISTS owners (request BLOB, text BLOB, owner BLOB,
+                                   PRIMARY KEY (request, text, owner)) WITHOUT ROWID;
 """
+"""The last two are filled in copies of which rows were erased (``audit.erasing``): the digests that stand in place
+of erased answers, by their place among the leaves, and which rows the other answers of the same checks are about."""
+
 DATABASE = "answers.sqlite"
 CONTEXTS = "contexts"
 
 Small: TypeAlias = Literal["answers", "notes"]
 """Tables of answers that are read as a whole: numbers, and what was said in words."""
 
-_KINDS: Mapping[Small, Kind] = {"answers": Kind.NUMBERS, "notes": Kind.NOTE}
+KINDS: Mapping[Small, Kind] = {"answers": Kind.NUMBERS, "notes": Kind.NOTE}
 _CHUNK = 500  # keys per SQL statement; SQLite's default limit of variables is higher
 _DIGEST = 8
+_LEAF_BYTES = 32
 _SEGMENT = re.compile(r"states-[0-9a-f]{1,32}\.bin")
 _WIDEST = 2**20
 """Units of a layer; the widest published models have under a fiftieth of it."""
@@ -90,41 +97,68 @@ class StoredAnswers:
 
     def values(self, request: bytes, texts: Sequence[bytes]) -> dict[bytes, Floats]:
         """Return the stored vectors by text key; texts without an answer are left out."""
-        found = self.entries("answers", request, texts)
+        found = {entry.text: entry.value for entry in self.entries("answers", request, texts)}
         if odd := next((text for text, value in found.items() if len(value) % 8), None):
             raise self._altered("answers", request, odd)
         return {text: np.frombuffer(value, dtype="<f8") for text, value in found.items()}
 
     def notes(self, request: bytes, texts: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the stored notes by text key; texts without one are left out."""
-        return self.entries("notes", request, texts)
+        return {entry.text: entry.value for entry in self.entries("notes", request, texts)}
 
-    def entries(self, table: Small, request: bytes, texts: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return small answers as they are stored.
+    def entries(self, table: Small, request: bytes, texts: Iterable[bytes]) -> Iterator[Entry]:
+        """Yield small answers as they are stored, in no order.
 
         Raises
         ------
         UserError
             When one of them is not what was written.
         """
-        out: dict[bytes, bytes] = {}
-        sql = f"SELECT text, value, digest FROM {table} WHERE request = ? AND text IN"  # noqa: S608 - a table of ours
-        for text, value, digest in self._select(sql, request, texts):
-            if not isinstance(value, bytes) or digest_of(_KINDS[table], request, text, value) != digest:
+        sql = f"SELECT text, salt, value, digest FROM {table} WHERE request = ? AND text IN"  # noqa: S608 - ours
+        for text, salt, value, digest in self._select(sql, request, texts):
+            if not _is_salt(salt) or not isinstance(value, bytes):
                 raise self._altered(table, request, text)
-            out[text] = value
-        return out
+            if digest_of(KINDS[table], request, text, salt, value) != digest:
+                raise self._altered(table, request, text)
+            yield Entry(request=request, text=text, salt=salt, value=value, digest=digest)
 
     def keys(self, table: Small) -> Iterator[tuple[bytes, bytes]]:
         """Yield the request and text keys of every small answer of a table, in order."""
         with intact(self.folder):
             yield from self._db.execute(f"SELECT request, text FROM {table} ORDER BY request, text")  # noqa: S608
 
+    def texts(self, table: Small, request: bytes) -> list[bytes]:
+        """Return the text keys of all small answers to a request, in order."""
+        sql = f"SELECT text FROM {table} WHERE request = ? ORDER BY text"  # noqa: S608 - a table of ours
+        with intact(self.folder):
+            return [text for (text,) in self._db.execute(sql, (request,))]
+
+    # ---- what was erased -----------------------------------------------------------------------
+
+    def erased(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the places of erased answers among the leaves, in order, and the digests that stand there.
+
+        Raises
+        ------
+        UserError
+            When one of them is no digest.
+        """
+        with intact(self.folder):
+            for place, digest in self._db.execute("SELECT place, digest FROM erased ORDER BY place"):
+                if not isinstance(digest, bytes) or len(digest) != _LEAF_BYTES:
+                    raise _damaged(self.folder / DATABASE, f"the digest of the erased answer {place} is none")
+                yield place, digest
+
+    def owners(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield request, text and owner of answers that are known to be about rows of the data and nothing else."""
+        with intact(self.folder):
+            yield from self._db.execute("SELECT request, text, owner FROM owners")
+
     # ---- states --------------------------------------------------------------------------------
 
     def stored_states(self, request: bytes, texts: Iterable[bytes], layers: Sequence[int]) -> set[bytes]:
         """Return which of ``texts`` have states of all ``layers``."""
-        return {text for text, *_ in self._state_rows(request, texts, layers)}
+        return {at.text for at in self._state_rows(request, texts, layers)}
 
     def states(self, request: bytes, texts: Sequence[bytes], layers: Sequence[int]) -> StoredStates:
         """Return a lazy layer → states mapping with one row per entry of ``texts``.
@@ -134,7 +168,7 @@ class StoredAnswers:
         KeyError
             When a text has no states of all ``layers``.
         """
-        where = {text: (block, row) for text, block, row in self._state_rows(request, texts, layers)}
+        where = {at.text: (at.block, at.row) for at in self._state_rows(request, texts, layers)}
         blocks: dict[int, tuple[list[int], list[int]]] = {}
         for position, text in enumerate(texts):
             block, row = where[text]
@@ -151,14 +185,14 @@ class StoredAnswers:
 
     def states_by_block(
         self, request: bytes, texts: Iterable[bytes], layers: Sequence[int]
-    ) -> Iterator[tuple[tuple[bytes, ...], StoredStates]]:
-        """Yield the same states block by block, with the texts of each: all is read once, and little at a time."""
-        blocks: dict[int, list[tuple[int, bytes]]] = {}
-        for text, block, row in self._state_rows(request, texts, layers):
-            blocks.setdefault(block, []).append((row, text))
+    ) -> Iterator[tuple[dict[bytes, bytes], StoredStates]]:
+        """Yield the same states block by block, with the salts by text: all is read once, and little at a time."""
+        blocks: dict[int, list[tuple[int, bytes, bytes]]] = {}
+        for at in self._state_rows(request, texts, layers):
+            blocks.setdefault(at.block, []).append((at.row, at.text, at.salt))
         for _, placed in sorted(blocks.items()):
-            together = tuple(text for _, text in sorted(placed))
-            yield together, self.states(request, together, layers)
+            together = {text: salt for _, text, salt in sorted(placed)}
+            yield together, self.states(request, tuple(together), layers)
 
     def held_states(self) -> Iterator[tuple[bytes, tuple[int, ...], bytes]]:
         """Yield request, layers and text of all states that are held."""
@@ -178,20 +212,20 @@ class StoredAnswers:
             with intact(self.folder):
                 yield from self._db.execute(f"{sql} ({','.join('?' * len(part))})", (request, *part))
 
-    def _state_rows(
-        self, request: bytes, texts: Iterable[bytes], layers: Sequence[int]
-    ) -> Iterator[tuple[bytes, int, int]]:
-        """Yield (text, block, row) for every text that has all ``layers`` in one block."""
+    def _state_rows(self, request: bytes, texts: Iterable[bytes], layers: Sequence[int]) -> Iterator[_StateRow]:
+        """Yield where every text that has all ``layers`` in one block has them."""
         wanted = set(layers)
         held: dict[int, bool] = {}
-        sql = "SELECT s.text, s.block, s.row FROM states s WHERE s.request = ? AND s.text IN"
+        sql = "SELECT s.text, s.block, s.row, s.salt FROM states s WHERE s.request = ? AND s.text IN"
         seen: set[bytes] = set()
-        for text, block, row in self._select(sql, request, texts):
+        for text, block, row, salt in self._select(sql, request, texts):
             if block not in held:
                 held[block] = wanted <= set(self._block(block).layers)
             if held[block] and text not in seen:
+                if not _is_salt(salt):
+                    raise _damaged(self.folder, f"the index of the stored states is broken at block {block}")
                 seen.add(text)
-                yield text, block, row
+                yield _StateRow(text=text, block=block, row=row, salt=salt)
 
     def _block(self, block: int) -> _Block:
         with intact(self.folder):
@@ -268,6 +302,31 @@ def _our_tables() -> set[tuple[str, str, str]]:
         return set(db.execute("SELECT type, name, sql FROM sqlite_master"))
     finally:
         db.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A small answer as it is stored."""
+
+    request: bytes
+    text: bytes
+    salt: bytes
+    value: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StateRow:
+    """Where the states of a text lie."""
+
+    text: bytes
+    block: int
+    row: int
+    salt: bytes
+
+
+def _is_salt(salt: object) -> bool:
+    return isinstance(salt, bytes) and len(salt) == SALT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)

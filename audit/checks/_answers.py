@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.checks._insertions import holds
+from audit.checks._rewriting.inserting import holds
 from audit.requests import Generated, ScoreAnswer
 from audit.shapes import Bools, Floats
 

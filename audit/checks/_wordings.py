@@ -16,7 +16,8 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _bounded, _fields, _stats
+from audit.checks import _fields, _stats
+from audit.checks._stats import bounded
 from audit.requests import Answers, CannotAnswer, ClassLogits, ScoreAnswer, Scores, Target
 from audit.shapes import Floats
 from audit.types import Decision, Guards, ParamProblem, TextTemplate, ValidityCheck
@@ -172,7 +173,7 @@ def balanced(values: Sequence[Floats], negative: Sequence[bool]) -> Floats:
 
 def answered(name: str, title: str, mass: Floats, clusters: _stats.Labels, guards: Guards) -> ValidityCheck:
     """Return the check that enough probability falls on the answers offered; the whole interval counts."""
-    estimate = _bounded.share(mass, clusters)
+    estimate = bounded.share(mass, clusters)
     low, high = _stats.limits(estimate)
     return ValidityCheck(
         name=name,

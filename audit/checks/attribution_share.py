@@ -40,14 +40,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _faithfulness, _runs, _stats
-from audit.checks._attributions import Attributed, Explained
-from audit.checks._token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
+from audit.checks import _attributions, _needs, _stats
+from audit.checks._attributions import Attributed, Explained, MaxSteps, Tolerance, faithfulness, runs
+from audit.checks._attributions.token_shares import UNSEEN, Marked, mark, shares_by_text, usable_baselines
+from audit.checks._metrics import described
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import (
     Ablations,
@@ -63,7 +65,6 @@ from audit.types import (
     Decision,
     Finding,
     Measurement,
-    Metric,
     NotAssessed,
     Number,
     ParamProblem,
@@ -81,51 +82,38 @@ TITLE = "Attribution on protected words"
 BINDS = frozenset({"protected", "reference", "sample"})
 
 
-def _descriptive(
-    name: str, title: str, meaning: str, reading: str, unit: str = "share", null: float | None = None
-) -> Metric:
-    worse = Worse.HIGHER if name.startswith(("protected", "excess")) else Worse.LOWER
-    return Metric(
-        name=name,
-        title=title,
-        meaning=meaning,
-        reading=reading,
-        unit=unit,
-        worse=worse,
-        null=null,
-        descriptive=True,
-        why_descriptive="attribution points and does not decide",
-    )
-
+_metric = partial(described, why="attribution points and does not decide", unit="share", worse=Worse.LOWER, null=None)
 
 METRICS = (
-    _descriptive(
+    _metric(
         "protected_share",
         "Share of attribution on protected words",
         "Absolute attribution on protected tokens divided by that on all tokens that are not special.",
         "{value} of the absolute attribution falls on {group} ({stratum})",
+        worse=Worse.HIGHER,
     ),
-    _descriptive(
+    _metric(
         "uniform_share",
         "Share if all tokens counted alike",
         "Number of protected tokens divided by the number of tokens that are not special.",
         "If all tokens counted alike, {value} would fall on {group} ({stratum})",
     ),
-    _descriptive(
+    _metric(
         "reference_share",
         "Share of as many reference words",
         "Mean absolute attribution of a reference token times the number of protected tokens, divided by the total.",
         "As many reference words get {value} ({stratum})",
     ),
-    _descriptive(
+    _metric(
         "excess_share",
         "Protected share beyond the reference",
         "Protected share minus reference share, row by row.",
         "The share on {group} is {amount} {more} than that of as many reference words ({stratum})",
         unit="points",
+        worse=Worse.HIGHER,
         null=0.0,
     ),
-    _descriptive(
+    _metric(
         "method_agreement",
         "Agreement of two kinds of method",
         "Mean rank correlation (Spearman) of absolute attributions by integrated gradients and by feature ablation.",
@@ -133,7 +121,7 @@ METRICS = (
         unit="correlation",
         null=0.0,
     ),
-    _descriptive(
+    _metric(
         "baseline_agreement",
         "Agreement of two baseline inputs",
         "Mean rank correlation of absolute attributions from the two baseline inputs.",
@@ -141,7 +129,7 @@ METRICS = (
         unit="correlation",
         null=0.0,
     ),
-    _descriptive(
+    _metric(
         "comprehensiveness_over_random",
         "Comprehensiveness beyond a random order",
         "How much further the score falls when the highest-ranked tokens are taken out than when random ones are "
@@ -150,7 +138,7 @@ METRICS = (
         unit="logit",
         null=0.0,
     ),
-    _descriptive(
+    _metric(
         "sufficiency_over_random",
         "Sufficiency beyond a random order",
         "How much closer the score stays when only the highest-ranked tokens are kept than when only random ones are.",
@@ -190,12 +178,8 @@ class Params(BaseModel):
             max_length=2,
         ),
     ] = None
-    tolerance: Annotated[
-        float, Field(description="Completeness delta allowed, relative to the score difference.", gt=0, le=0.2)
-    ] = 0.02
-    max_steps: Annotated[
-        int, Field(description="Steps after which a text counts as not converged.", ge=17, le=8192)
-    ] = 512
+    tolerance: Tolerance = 0.02
+    max_steps: MaxSteps = 512
 
 
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
@@ -208,22 +192,8 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
         for i, value in enumerate(values)
         if value not in names
     ]
-    if params.baseline_inputs is not None and params.baseline_inputs[0] == params.baseline_inputs[1]:
-        found.append(
-            ParamProblem(
-                at=("baseline_inputs", 1),
-                found=f"{params.baseline_inputs[1]!r} a second time",
-                expected="two different baseline inputs: they are compared with each other",
-            )
-        )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decision to attribute",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _attributions.same_baselines(params.baseline_inputs)
+    found += _needs.a_decision(decision, "a likelihood has no decision to attribute")
     return tuple(found)
 
 
@@ -250,7 +220,7 @@ class _Answered:
     gradients: list[Attributed]
     """From one baseline input or two; the first is what maps and orders are made of."""
     ablated: Attributed
-    faithful: list[_faithfulness.Faithfulness]
+    faithful: list[faithfulness.Faithfulness]
     """Of the texts for which the first converged."""
     refused: list[str]
 
@@ -269,7 +239,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         validity=_validity(answered.gradients, answered.refused, measured),
         exhibits=(
             _baseline_table((*answered.gradients, answered.ablated), marked, decision),
-            _faithfulness.table(answered.faithful, "integrated gradients"),
+            faithfulness.table(answered.faithful, "integrated gradients"),
             *_maps(marked, first, decision, mapped),
         ),
         samples=_samples(drawn, answered, decision),
@@ -303,7 +273,7 @@ def _ask(
     removed = yield Ablations(
         texts=tuple(texts[i] for i in first.converged),
         positions=tuple(
-            _faithfulness.position_sets(first.answers[i].values, marked[i].counts, rng) for i in first.converged
+            faithfulness.position_sets(first.answers[i].values, marked[i].counts, rng) for i in first.converged
         ),
         contrast=contrast,
         baseline_input=first.baseline_input,
@@ -314,7 +284,7 @@ def _ask(
         score=decision.score(scores),
         gradients=gradients,
         ablated=ablated,
-        faithful=[_faithfulness.faithfulness(values) for values in removed],
+        faithful=[faithfulness.faithfulness(values) for values in removed],
         refused=refused,
     )
 
@@ -382,7 +352,7 @@ def _agreements(
 
 
 def _gains(
-    faithful: Sequence[_faithfulness.Faithfulness], attributed: Attributed, clusters: tuple[Sequence[str], ...]
+    faithful: Sequence[faithfulness.Faithfulness], attributed: Attributed, clusters: tuple[Sequence[str], ...]
 ) -> list[Measurement]:
     gains = {
         "comprehensiveness_over_random": np.array([f.comprehensiveness_gain for f in faithful]),
@@ -427,7 +397,7 @@ def _validity(
 def _baseline_table(every: Sequence[Attributed], marked: Sequence[Marked], decision: Decision) -> Table:
     shares = [[some.protected for some in shares_by_text(attributed, marked).values()] for attributed in every]
     median = [float(np.median(those)) if those else None for those in shares]
-    return _runs.table(every, decision, more=(Column(title="Protected share, median", unit="share"), median))
+    return runs.table(every, decision, more=(Column(title="Protected share, median", unit="share"), median))
 
 
 def _maps(
@@ -473,7 +443,7 @@ def _samples(drawn: Sequence[int], answered: _Answered, decision: Decision) -> t
 def _limits(data: Dataset, answered: _Answered, params: Params) -> tuple[str, ...]:
     size = len(answered.chosen)
     out = [f"A random sample of {size} of {len(data.rows)} rows was attributed."]
-    out += _runs.left_out(answered.gradients[0], params.max_steps)
+    out += runs.left_out(answered.gradients[0], params.max_steps)
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
     return tuple(out)
 

@@ -485,6 +485,6 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> Iterator[str]
 
 def examples() -> tuple[Example, ...]:
     """Return a model that follows a bias where it is not told, one that reads, and one that always says the same."""
-    from audit.checks._toy_questions import bbq_examples
+    from audit.checks._toy.questions import bbq_examples
 
     return bbq_examples()

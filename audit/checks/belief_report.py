@@ -49,12 +49,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _beliefs, _competence, _contradictions, _fields, _internal, _settings, _stats, _wordings
-from audit.checks._belief_exhibits import exhibits, limits, samples
-from audit.checks._contradictions import Cell
-from audit.checks._heard import Heard, Said, contradiction, hear
-from audit.checks._read_out import ReadOut, Spoken, read_out
-from audit.checks._settings import NEUTRAL, Questions
+from audit.checks import _competence, _fields, _stats, _wordings
+from audit.checks._beliefs import contradictions, elicited, settings
+from audit.checks._beliefs.contradictions import Cell
+from audit.checks._beliefs.exhibits import exhibits, limits, samples
+from audit.checks._beliefs.heard import Heard, Said, contradiction, hear
+from audit.checks._beliefs.read_out import ReadOut, Spoken, read_out
+from audit.checks._beliefs.settings import NEUTRAL, Questions
+from audit.checks._probing import beside
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun
 from audit.types import (
@@ -251,11 +253,11 @@ class Params(Questions):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     fields = frozenset(data.rows[0].fields)
-    found = _settings.problems(params, fields, decision)
+    found = settings.problems(params, fields, decision)
     found += _fields.missing(((("families", i), name) for i, name in enumerate(params.families)), fields)
     if found:
         return tuple(found)
-    count = len(_settings.items(params, data))
+    count = len(settings.items(params, data))
     if count < params.least_items:
         found.append(
             ParamProblem(
@@ -264,7 +266,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                 expected=f"at least the {params.least_items} that must be believed",
             )
         )
-    return (*found, *_settings.empty_conditions(params, data))
+    return (*found, *settings.empty_conditions(params, data))
 
 
 judgeable = judges(METRICS)
@@ -297,7 +299,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         return shut
     unanswered = _unanswered(heard)
     cells = _cells(heard, [s for s in heard.said if s.name not in unanswered])
-    inside = ReadOut(boxes=_internal.unexamined("the policy does not ask for it"))
+    inside = ReadOut(boxes=beside.unexamined("the policy does not ask for it"))
     if params.internal is not None:
         spoken = _spoken(params.internal, heard, cells, rng)
         inside = yield from read_out(
@@ -356,8 +358,8 @@ def _competent(params: Params, heard: Heard) -> tuple[ValidityCheck, ...]:
             heard.clusters,
             Guards.MEASUREMENT,
         ),
-        _beliefs.enough(beliefs, params.least_items),
-        _beliefs.firm(beliefs, heard.clusters),
+        elicited.enough(beliefs, params.least_items),
+        elicited.firm(beliefs, heard.clusters),
         ValidityCheck(
             name="statements_vary",
             title="Statements in the neutral re-test tell items apart",
@@ -409,8 +411,8 @@ def _finding(
         ),
         validity=(
             *competence,
-            _contradictions.told_apart(counted),
-            _beliefs.covered(heard.beliefs, params.least_coverage),
+            contradictions.told_apart(counted),
+            elicited.covered(heard.beliefs, params.least_coverage),
             _answered_everywhere(heard, unanswered),
             *_signed(params),
             *inside.validity,
@@ -428,7 +430,7 @@ def _cells(heard: Heard, said: Sequence[Said]) -> list[Cell]:
     return [
         cell
         for one in (heard.neutral, *said)
-        for cell in _contradictions.cells(
+        for cell in contradictions.cells(
             one.name,
             licensed=one.licensed,
             contradiction=contradiction(heard, one),
@@ -512,7 +514,7 @@ def _signed(params: Params) -> Iterator[ValidityCheck]:
 
 def examples() -> tuple[Example, ...]:
     """Return a reporter that runs against its beliefs in one condition, and reporters that must not be accused."""
-    from audit.checks._toy_causal import DECISION, Reporter, belief_params, bound_of, propositions
+    from audit.checks._toy.causal import DECISION, Reporter, belief_params, bound_of, propositions
 
     plain: dict[str, Any] = {
         "params": belief_params(internal=None),

@@ -46,10 +46,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _fields, _labelled, _reliability, _stats
-from audit.checks._groups import Group
-from audit.checks._labelled import Labelled
-from audit.checks._reliability import Bin
+from audit.checks import _competence, _fields, _stats
+from audit.checks._groups import Group, outcomes
+from audit.checks._groups.outcomes import Labelled
+from audit.checks._stats import reliability
+from audit.checks._stats.reliability import Bin
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
@@ -140,7 +141,7 @@ class Bins(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: Annotated[
-        _reliability.Rule,
+        reliability.Rule,
         Field(description="`equal_mass`: as many rows in each; `equal_width`: equal parts of the range 0 to 1."),
     ] = "equal_mass"
     count: Annotated[int, Field(description="Bins; ties and sparse bins leave fewer.", ge=2, le=50)] = 10
@@ -165,7 +166,7 @@ class Params(BaseModel):
 
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
-    found = _labelled.problems(data, decision)
+    found = outcomes.problems(data, decision)
     named = ((("attributes", i), name) for i, name in enumerate(params.attributes or ()))
     found += _fields.missing(named, set(data.rows[0].fields))
     return tuple(found)
@@ -192,7 +193,7 @@ class _Scored:
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the score of every labelled row, and hold scores against outcomes."""
-    labelled = _labelled.of(data)
+    labelled = outcomes.of(data)
     known = replace(data, rows=tuple(data.rows[i] for i in labelled.rows))
     answer = yield Scores(texts=tuple(row.text for row in known.rows), target=decision.target)
     competence = _competence.gate(known, decision, answer)
@@ -200,10 +201,10 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         return shut
     score = decision.score(answer)
     attributes = data.groups if params.attributes is None else params.attributes
-    groups = _labelled.groups(data, attributes, labelled, intersections=False)
+    groups = outcomes.groups(data, attributes, labelled, intersections=False)
     unmeasured = {g.name: f"{g.size} labelled rows, fewer than {params.min_cell}" for g in _small(groups, params)}
     large = [g for g in groups if g.name not in unmeasured]
-    scored = [_scored(g, labelled, score, params.bins) for g in (_labelled.everybody(labelled), *large)]
+    scored = [_scored(g, labelled, score, params.bins) for g in (outcomes.everybody(labelled), *large)]
     exact = data.card.enumerated
     measured = [m for s in scored for m in _measurements(s, exact)]
     gaps = _bin_gaps(scored[0], exact)
@@ -211,7 +212,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         measurements=(*measured, *gaps),
         validity=(
             *competence,
-            _labelled.measured_check(unmeasured),
+            outcomes.measured_check(unmeasured),
             *(() if exact else (_stats.enough_clusters(min(m.clusters or 0 for m in measured)),)),
         ),
         exhibits=(
@@ -221,7 +222,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
             _brier_table(scored),
             *_forest(measured),
         ),
-        samples=_labelled.samples(params.samples, data, labelled, score, decision, rng),
+        samples=outcomes.samples(params.samples, data, labelled, score, decision, rng),
         limits=tuple(_limits(data, labelled, scored, params.bins)),
     )
 
@@ -238,17 +239,17 @@ def _scored(group: Group, labelled: Labelled, score: Floats, bins: Bins) -> _Sco
         score=own,
         truth=truth,
         clusters=clusters,
-        bins=_reliability.bins(own, truth, clusters, rule=bins.rule, count=bins.count),
+        bins=reliability.bins(own, truth, clusters, rule=bins.rule, count=bins.count),
     )
 
 
 def _measurements(s: _Scored, exact: bool) -> list[Measurement]:
     squared = np.square(s.score - s.truth)
     estimates = {
-        "calibration_error": _reliability.calibration_error(s.bins, s.score, s.truth, s.clusters),
-        "overstatement": _reliability.gap(s.score, s.truth, s.clusters),
+        "calibration_error": reliability.calibration_error(s.bins, s.score, s.truth, s.clusters),
+        "overstatement": reliability.gap(s.score, s.truth, s.clusters),
         "brier": _stats.clustered_mean(squared, s.clusters, reach=1.0, support=(0.0, 1.0)),
-        "expected_calibration_error": _reliability.absolute_error_estimate(s.bins, s.score, s.truth, s.clusters),
+        "expected_calibration_error": reliability.absolute_error_estimate(s.bins, s.score, s.truth, s.clusters),
     }
     return [_stats.measure(_METRIC[name], e, group=s.name, exact=exact) for name, e in estimates.items()]
 
@@ -256,7 +257,7 @@ def _measurements(s: _Scored, exact: bool) -> list[Measurement]:
 def _bin_gaps(s: _Scored, exact: bool) -> list[Measurement]:
     out = []
     for b, label in zip(s.bins, _labels(s), strict=True):
-        estimate = _reliability.gap(s.score[b.rows], s.truth[b.rows], _stats.chosen(s.clusters, b.rows))
+        estimate = reliability.gap(s.score[b.rows], s.truth[b.rows], _stats.chosen(s.clusters, b.rows))
         out.append(_stats.measure(_METRIC["bin_gap"], estimate, stratum=label, exact=exact))
     return out
 
@@ -322,7 +323,7 @@ def _bin_table(s: _Scored, bins: Bins) -> Table:
         rows=tuple(
             (label, len(b.rows), b.score, b.observed, b.gap) for label, b in zip(_labels(s), s.bins, strict=True)
         ),
-        note=f"All labelled rows, in {_rule(bins)}; bins of fewer than {_reliability.FEWEST_ROWS} rows are joined.",
+        note=f"All labelled rows, in {_rule(bins)}; bins of fewer than {reliability.FEWEST_ROWS} rows are joined.",
     )
 
 
@@ -330,8 +331,8 @@ def _error_table(scored: Sequence[_Scored]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for s in scored:
         plain = float(np.sqrt(sum(len(b.rows) * b.gap**2 for b in s.bins) / len(s.score)))
-        corrected = float(np.sqrt(max(_reliability.squared_error(s.bins), 0.0)))
-        absolute = [_reliability.absolute_error(s.bins, corrected=x) for x in (False, True)]
+        corrected = float(np.sqrt(max(reliability.squared_error(s.bins), 0.0)))
+        absolute = [reliability.absolute_error(s.bins, corrected=x) for x in (False, True)]
         rows.append((s.name or "all rows", len(s.score), len(s.bins), corrected, plain, *reversed(absolute)))
     return Table(
         id="errors",
@@ -353,7 +354,7 @@ def _error_table(scored: Sequence[_Scored]) -> Table:
 def _brier_table(scored: Sequence[_Scored]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for s in scored:
-        parts = _reliability.decomposition(s.bins, s.score, s.truth, corrected=True)
+        parts = reliability.decomposition(s.bins, s.score, s.truth, corrected=True)
         rows.append(
             (s.name or "all rows", parts.brier, parts.reliability, parts.resolution, parts.uncertainty, parts.within)
         )
@@ -400,6 +401,6 @@ def _limits(data: Dataset, labelled: Labelled, scored: Sequence[_Scored], bins: 
 
 def examples() -> tuple[Example, ...]:
     """Return scores that mean what they say, scores that overstate, and a constant."""
-    from audit.checks._toy_tasks import calibration_examples
+    from audit.checks._toy.tasks import calibration_examples
 
     return calibration_examples()

@@ -47,7 +47,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _bounded, _competence, _fields, _stats
+from audit.checks import _competence, _fields, _stats
+from audit.checks._stats import bounded
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores, TextLikelihood, Tokenised, TokenisedAnswer
 from audit.shapes import Bools, Floats
@@ -289,10 +290,10 @@ def _finding(
 
 def _measurements(kind: str, which: Bools, resolved: _Resolved, exact: bool) -> Iterator[Measurement]:
     pro, anti, clusters = resolved.pro[which], resolved.anti[which], _stats.chosen(resolved.clusters, which)
-    right = _bounded.paired_difference((pro > 0.5).astype(np.float64), (anti > 0.5).astype(np.float64), clusters)
+    right = bounded.paired_difference((pro > 0.5).astype(np.float64), (anti > 0.5).astype(np.float64), clusters)
     yield _stats.measure(_METRIC["accuracy_gap"], right, group=kind, exact=exact)
     yield _stats.measure(
-        _METRIC["preference_gap"], _bounded.paired_difference(pro, anti, clusters), group=kind, exact=exact
+        _METRIC["preference_gap"], bounded.paired_difference(pro, anti, clusters), group=kind, exact=exact
     )
     for version, side in ((PRO, pro), (ANTI, anti)):
         share = _stats.clustered_proportion(side > 0.5, clusters)
@@ -415,6 +416,6 @@ def _limits(data: Dataset, resolved: _Resolved) -> Iterator[str]:
 
 def examples() -> tuple[Example, ...]:
     """Return a model that follows a stereotype, one that reads the sentence, and one that does neither."""
-    from audit.checks._toy_sentences import coreference_examples
+    from audit.checks._toy.sentences import coreference_examples
 
     return coreference_examples()

@@ -43,10 +43,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _fields, _plants, _stats, _swaps
-from audit.checks._swaps import Case, Comparison, Swap
+from audit.checks import _competence, _fields, _stats
+from audit.checks._rewriting import planting, reaching, swapping
+from audit.checks._rewriting.swapping import Case, Comparison, Swap
 from audit.registry import Example, asks_once
-from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Tokenised, TokenisedText
+from audit.requests import CheckRun, Request, ScoreAnswer, Scores, TokenisedText
 from audit.shapes import Bools, Floats
 from audit.types import (
     Column,
@@ -54,7 +55,6 @@ from audit.types import (
     Decision,
     Finding,
     Forest,
-    Guards,
     Interval,
     Measurement,
     Metric,
@@ -117,9 +117,6 @@ METRICS = (
 LARGEST = 5
 """Single cases shown for the size of their gap."""
 
-MOST_TOKENISED = 2000
-"""Pairs whose tokens are compared to see whether the swap reaches the model."""
-
 
 class Params(BaseModel):
     """Parameters of a counterfactual check."""
@@ -142,7 +139,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     fields = set(data.rows[0].fields)
     found = _fields.missing(((("strata", i), name) for i, name in enumerate(params.strata)), fields)
     for attribute, swap in params.swap.items():
-        found += _swaps.problems(attribute, swap, data)
+        found += swapping.problems(attribute, swap, data)
     return tuple(found)
 
 
@@ -159,15 +156,15 @@ later_rounds = asks_once
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the scores of all versions of all cases, and compare them."""
-    comparisons = [c for swap in params.swap.values() for c in _swaps.comparisons(swap, params.strata, data)]
+    comparisons = [c for swap in params.swap.values() for c in swapping.comparisons(swap, params.strata, data)]
     texts = tuple(dict.fromkeys(t for c in comparisons for case in c.cases for t in (case.text, *case.references)))
     originals = tuple(row.text for row in data.rows)
     order = None if decision.decides else _competence.shuffled(data, rng)
-    pairs = _some_pairs(comparisons, rng)
+    pairs = reaching.drawn(((case.text, case.references[0]) for c in comparisons for case in c.cases), rng)
     asked: list[Request] = [
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
-        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+        reaching.tokens(pairs),
     ]
     if order is not None:
         asked.append(Scores(texts=tuple(order.shuffled), target=decision.target))
@@ -242,21 +239,12 @@ def _measured(comparison: Comparison, scores: _ByText, enumerated: bool) -> list
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _some_pairs(comparisons: Sequence[Comparison], rng: np.random.Generator) -> list[tuple[str, str]]:
-    pairs = sorted({(case.text, case.references[0]) for c in comparisons for case in c.cases})
-    chosen = sorted(rng.permutation(len(pairs))[:MOST_TOKENISED].tolist())
-    return [pairs[i] for i in chosen]
-
-
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
-    return ValidityCheck(
+    return reaching.reaches_the_model(
+        pairs,
+        tokenised,
         name="swap_reaches_the_model",
         title="Swapped texts differ in the model's tokens",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=blind == 0,
-        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
-        needed="none",
     )
 
 
@@ -382,7 +370,7 @@ def plant(params: Params, data: Dataset, decision: Decision, metric: str, group:
         When the metric counts decisions, which have no dose, or the rows hold no case of ``group``.
     """
     del decision
-    return _plants.of_swaps(params.swap, params.strata, data, metric, group)
+    return planting.of_swaps(params.swap, params.strata, data, metric, group)
 
 
 # ---- examples ------------------------------------------------------------------------------------
@@ -390,13 +378,11 @@ def plant(params: Params, data: Dataset, decision: Decision, metric: str, group:
 
 def examples() -> tuple[Example, ...]:
     """Return a planted difference that must be found and a harmless one that must not."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
     return credit_examples(
-        NAME,
         {"swap": {"sex": {"from": "name", "pairs": credit_pairs()}}, "strata": ["income"]},
-        metric="score_gap",
-        bounds={"score_gap": 0.02, "absolute_gap": 0.02, "stratum_gap": 0.02},
+        criterion("score_gap", "at_most", 0.02, absolute_gap=0.02, stratum_gap=0.02),
     )
 
 

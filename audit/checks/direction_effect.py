@@ -47,18 +47,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _contrasts, _direction_report, _fields, _stats
-from audit.checks._clusters import Way, effective_clusters, variance
-from audit.checks._contrasts import Found
-from audit.checks._direction_params import Condition, GivenDirection, OffTarget
-from audit.checks._direction_plan import Plan, make_plan
-from audit.checks._direction_report import Moved, Result
-from audit.checks._estimate import Estimate, t_law
+from audit.checks import _competence, _fields, _stats
+from audit.checks._directions import contrasts, report
+from audit.checks._directions.contrasts import Found
+from audit.checks._directions.params import Condition, GivenDirection, OffTarget
+from audit.checks._directions.plan import Plan, make_plan
+from audit.checks._directions.report import Moved, Result
+from audit.checks._metrics import described
+from audit.checks._stats.clustering import Way, effective_clusters, variance
+from audit.checks._stats.estimates import Estimate, t_law
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Request, ScoreAnswer, Scores, Shift, StateAnswer, States
 from audit.shapes import Bools, Floats
@@ -68,34 +71,17 @@ from audit.types import (
     Direction,
     Finding,
     Measurement,
-    Metric,
     NotAssessed,
     ParamProblem,
     Row,
     ValidityCheck,
-    Worse,
 )
 
 NAME = "direction_effect"
 VERSION = "1"
 TITLE = "What a direction inside the model does to its output"
 
-_WHY = "an intervention confirms and never decides: behaviour does"
-
-
-def _metric(name: str, title: str, meaning: str, reading: str, *, unit: str = "score") -> Metric:
-    return Metric(
-        name=name,
-        title=title,
-        meaning=meaning,
-        reading=reading,
-        unit=unit,
-        worse=Worse.AWAY,
-        null=0.0,
-        descriptive=True,
-        why_descriptive=_WHY,
-    )
-
+_metric = partial(described, why="an intervention confirms and never decides: behaviour does", unit="score")
 
 METRICS = (
     _metric(
@@ -264,9 +250,9 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     if params.layers != "choose" and (outside := set(params.layers) - set(states)):
         return NotAssessed(reason=f"the model has layers 0 to {len(states) - 1}, and {sorted(outside)} was asked for")
     layers = _layers(params, plan, states, given)
-    p_of = _contrasts.precondition({k: f for k, f in layers.items() if k > 0 or given is not None})
+    p_of = contrasts.precondition({k: f for k, f in layers.items() if k > 0 or given is not None})
     tested = _tested(params, layers, p_of)
-    words = _contrasts.found(embeddings[0], plan.ways).direction
+    words = contrasts.found(embeddings[0], plan.ways).direction
     answers = yield tuple(_interventions(params, data, decision, plan, layers, tested, words))
     moved, embedding = _moved(score, plan, known, tested, answers)
     result = Result(
@@ -303,10 +289,10 @@ def _first(params: Params, data: Dataset, decision: Decision, plan: Plan, confir
 def _layers(params: Params, plan: Plan, states: StateAnswer, given: Direction | None) -> dict[int, Found]:
     """Return the direction of every layer, or the given one at its own."""
     if given is None or params.direction is None:
-        return _contrasts.by_layer(states, plan.ways)
+        return contrasts.by_layer(states, plan.ways)
     length = params.direction.length or ("own" if given.unit == "activation" else "mean_difference")
-    what = _contrasts.Given(vector=given.vector.astype(np.float64), own_length=length == "own")
-    return {given.layer: _contrasts.found(states[given.layer], plan.ways, what)}
+    what = contrasts.Given(vector=given.vector.astype(np.float64), own_length=length == "own")
+    return {given.layer: contrasts.found(states[given.layer], plan.ways, what)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,12 +328,8 @@ def _tested(params: Params, layers: dict[int, Found], p_of: dict[int, float]) ->
     """Return the layers to intervene at; none where the states do not differ between the conditions."""
     if params.layers == "choose":
         best = max(p_of, key=lambda layer: layers[layer].ratio)
-        return [best] if p_of[best] <= _direction_report.ALPHA else []
-    return [
-        layer
-        for layer in params.layers
-        if layers[layer].direction.any() and p_of.get(layer, 0.0) <= _direction_report.ALPHA
-    ]
+        return [best] if p_of[best] <= report.ALPHA else []
+    return [layer for layer in params.layers if layers[layer].direction.any() and p_of.get(layer, 0.0) <= report.ALPHA]
 
 
 def _interventions(
@@ -433,12 +415,12 @@ def _finding(result: Result, decision: Decision, gate: tuple[ValidityCheck, ...]
     aside = [m for m in measured if m.metric == "off_target_change"]
     return Finding(
         measurements=tuple(measured),
-        validity=(*gate, _direction_report.preconditioned(result), _direction_report.many_enough(result)),
-        boxes=_direction_report.boxes(result, effects, total, p_value, aside),
-        exhibits=_direction_report.exhibits(result, decision, measured, p_value, titles),
-        samples=_direction_report.samples(result, decision, rng),
-        limits=_direction_report.limits(result),
-        directions=_direction_report.directions(result),
+        validity=(*gate, report.preconditioned(result), report.many_enough(result)),
+        boxes=report.boxes(result, effects, total, p_value, aside),
+        exhibits=report.exhibits(result, decision, measured, p_value, titles),
+        samples=report.samples(result, decision, rng),
+        limits=report.limits(result),
+        directions=report.directions(result),
     )
 
 
@@ -471,7 +453,7 @@ def _total(result: Result) -> Estimate:
 
 def _indirect(result: Result, decision: Decision, total: Estimate) -> list[Measurement]:
     """Return effect over total effect, with both errors in its interval; none where there is no effect to explain."""
-    if not _direction_report.excludes_zero(total):
+    if not report.excludes_zero(total):
         return []
     out = []
     for m in result.moved:
@@ -515,6 +497,6 @@ def _off_target(result: Result, decision: Decision, moved: Moved) -> Measurement
 
 def examples() -> tuple[Example, ...]:
     """Return a direction that the output follows, one that it ignores, and states without one."""
-    from audit.checks._toy_directions import direction_examples
+    from audit.checks._toy.directions import direction_examples
 
     return direction_examples()

@@ -42,12 +42,15 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _cues, _fields, _internal, _plants, _stats, _wordings
-from audit.checks._cue_exhibits import exhibits, limits, samples
-from audit.checks._cue_read_out import Inside, told_apart
-from audit.checks._cues import DEPLOYMENT, EVALUATION, Compared, CuedScores, CueTexts
+from audit.checks import _competence, _fields, _stats, _wordings
+from audit.checks._cues import comparing
+from audit.checks._cues.comparing import DEPLOYMENT, EVALUATION, Compared, CuedScores, CueTexts
+from audit.checks._cues.exhibits import exhibits, limits, samples
+from audit.checks._cues.read_out import Inside, told_apart
+from audit.checks._probing import beside
+from audit.checks._rewriting import planting, reaching
 from audit.registry import Example, LaterRounds
-from audit.requests import CheckRun, ScoreAnswer, Scores, Tokenised, TokenisedText
+from audit.requests import CheckRun, ScoreAnswer, Scores, TokenisedText
 from audit.shapes import Floats
 from audit.types import (
     Dataset,
@@ -265,14 +268,14 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     pairs = _some_pairs(families, rng)
     answer, tokenised = yield (
         Scores(texts=texts, target=decision.target),
-        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+        reaching.tokens(pairs),
     )
     row_of = {text: row for row, text in enumerate(texts)}
     every = np.array([[row_of[t] for family in families for t in family.texts[i]] for i in range(len(data.rows))])
     competence = _competence.gate(data, decision, _averaged(answer, every))
     if shut := _competence.closed(competence):
         return shut
-    inside = Inside(boxes=_internal.unexamined("the policy does not ask for it"))
+    inside = Inside(boxes=beside.unexamined("the policy does not ask for it"))
     if params.internal is not None:
         inside = yield from told_apart(
             families,
@@ -380,7 +383,7 @@ def _answers(
 
 def _compared(params: Params, name: str, scores: CuedScores, data: Dataset, rng: np.random.Generator) -> Compared:
     exact = data.card.enumerated
-    ways = _cues.splits(scores.first, scores.scores.shape[1] - scores.first, params.shuffles, rng)
+    ways = comparing.splits(scores.first, scores.scores.shape[1] - scores.first, params.shuffles, rng)
 
     def measured(metric: str, estimate: _stats.Estimate, stratum: str = name) -> Measurement:
         # Scores here are always probabilities: a policy without a decision is refused.
@@ -412,14 +415,11 @@ def _in_probability(metric: Metric) -> Metric:
 
 
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
-    return ValidityCheck(
+    return reaching.reaches_the_model(
+        pairs,
+        tokenised,
         name="cues_reach_the_model",
         title="Texts under the two kinds of cue differ in the model's tokens",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=blind == 0,
-        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
-        needed="none",
     )
 
 
@@ -458,13 +458,13 @@ def plant(params: Params, data: Dataset, decision: Decision, metric: str, group:
         When the metric counts decisions, which have no dose.
     """
     del decision
-    _plants.of_scores(metric)
+    planting.of_scores(metric)
     first, *others = (_family(family, params, data) for family in params.cues)
     return Plant(
         group=group or EVALUATION,
         reference=DEPLOYMENT,
         stratum=first.name,
-        cases=_plants.distinct((item[: first.first], item[first.first :]) for item in first.texts),
+        cases=planting.distinct((item[: first.first], item[first.first :]) for item in first.texts),
         kept=tuple(dict.fromkeys(t for family in others for item in family.texts for t in item)),
         together=(_bare(params, data), *(data.cluster_labels() if data.cluster else ())),
     )
@@ -482,8 +482,8 @@ def _bare(params: Params, data: Dataset) -> tuple[str, ...]:
 def examples() -> tuple[Example, ...]:
     """Return a model that goes by the cue, one that does not, and one that does nothing."""
     from audit.checks._toy import DECISION, Toy
-    from audit.checks._toy_causal import bound_of
-    from audit.checks._toy_cues import cue_params, goes_by, tasks
+    from audit.checks._toy.causal import bound_of
+    from audit.checks._toy.cues import cue_params, goes_by, tasks
 
     common: dict[str, Any] = {
         "params": cue_params(),

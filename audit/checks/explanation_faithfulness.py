@@ -42,16 +42,25 @@ al. (2025), on the comparability of these numbers between models, ACL.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _competence, _planted_word, _randomised, _removals, _rows, _runs, _stats
-from audit.checks._attributions import Attributed, Explained
-from audit.checks._token_shares import UNSEEN, mark, usable_baselines
+from audit.checks import _attributions, _competence, _needs, _rows, _stats
+from audit.checks._attributions import (
+    Attributed,
+    Explained,
+    MaxSteps,
+    Tolerance,
+    planted_word,
+    randomised,
+    removals,
+    runs,
+)
+from audit.checks._attributions.token_shares import UNSEEN, mark, usable_baselines
 from audit.registry import Example, LaterRounds
 from audit.requests import (
     ALL_WEIGHTS,
@@ -82,6 +91,8 @@ from audit.types import (
     ValidityCheck,
     Worse,
 )
+
+T = TypeVar("T")
 
 NAME = "explanation_faithfulness"
 VERSION = "1"
@@ -208,12 +219,8 @@ class Params(BaseModel):
     planted: Annotated[
         int, Field(description="Rows that a decisive word is planted in; 0 for none.", ge=0, le=1000)
     ] = 32
-    tolerance: Annotated[
-        float, Field(description="Completeness delta allowed, relative to the score difference.", gt=0, le=0.2)
-    ] = 0.02
-    max_steps: Annotated[
-        int, Field(description="Steps after which a text counts as not converged.", ge=17, le=8192)
-    ] = 512
+    tolerance: Tolerance = 0.02
+    max_steps: MaxSteps = 512
 
     @property
     def other_method(self) -> Method:
@@ -227,24 +234,10 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     del data
-    found = []
-    if params.baseline_inputs is not None and params.baseline_inputs[0] == params.baseline_inputs[1]:
-        found.append(
-            ParamProblem(
-                at=("baseline_inputs", 1),
-                found=f"{params.baseline_inputs[1]!r} a second time",
-                expected="two different baseline inputs: they are compared with each other",
-            )
-        )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decision to explain",
-                expected="a model.decision with positive and negative",
-            )
-        )
-    return tuple(found)
+    return (
+        *_attributions.same_baselines(params.baseline_inputs),
+        *_needs.a_decision(decision, "a likelihood has no decision to explain"),
+    )
 
 
 def judgeable(params: Params) -> frozenset[str]:
@@ -267,8 +260,8 @@ def judgeable(params: Params) -> frozenset[str]:
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: three attributions and their tokens taken out, the stages, the planted word."""
     sample = min(params.sample, len(data.rows))
-    stages = (_randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
-    tried = _planted_word.DRAWN * (params.planted + _planted_word.MOST_TAUGHT) if params.planted else 0
+    stages = (randomised.MOST_STAGES + 1) * min(params.shuffled, sample)
+    tried = planted_word.DRAWN * (params.planted + planted_word.MOST_TAUGHT) if params.planted else 0
     return LaterRounds(
         scored_texts=tried,
         attributed_texts=4 * sample + stages + min(params.planted, len(data.rows)),
@@ -294,13 +287,15 @@ class _Answered:
     """The explanation itself, the same from the second baseline input where there is one, and the other method."""
     second: Attributed | None
     other: Attributed
-    tested: list[_removals.Tested]
+    tested: list[removals.Tested]
     """Of the texts for which the explanation converged."""
-    stages: list[_randomised.Stage]
-    planted: _planted_word.Found | None
-    why_not: Mapping[str, str]
-    """What could not be measured, by validity check, and why."""
+    stages: list[randomised.Stage]
+    planted: planted_word.Found | None
+    not_shuffled: str
+    not_planted: str
+    """Why this model cannot be asked that; "" where it could or was not to be."""
     refused: list[str]
+    """Why a baseline input could not be used."""
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
@@ -339,12 +334,12 @@ class _Known:
 def _ask(
     params: Params, data: Dataset, decision: Decision, known: _Known, rng: np.random.Generator
 ) -> Generator[Any, Any, _Answered | NotAssessed]:
+    """Attribute the sample in several ways, and put the first to every test."""
     rows = [data.rows[i] for i in known.chosen]
     marked = [mark(row, text, (), ()) for row, text in zip(rows, known.tokens, strict=True)]
-    contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
     explained = Explained(
         texts=tuple(row.text for row in rows),
-        contrast=contrast,
+        contrast=Contrast(target=decision.target, toward=decision.positive, against=decision.negative),
         tolerance=params.tolerance,
         max_steps=params.max_steps,
     )
@@ -360,23 +355,10 @@ def _ask(
     if not main.converged:
         return NotAssessed(reason=f"none of {len(rows)} texts converged within {params.max_steps} steps")
     other = yield from _attributions.attributed(params.other_method, main.baseline_input, explained)
-    tested = yield from _tested(main, counts, explained, _runs.margin(decision), rng)
+    tested = yield from _tested(main, counts, explained, runs.margin(decision), rng)
     clusters = _stats.chosen(data.cluster_labels(), known.chosen)
-    why_not: dict[str, str] = {}
-    stages: list[_randomised.Stage] = []
-    planted: _planted_word.Found | None = None
-    if params.shuffled:
-        try:
-            some = sorted(rng.permutation(main.converged)[: params.shuffled].tolist())
-            stages = yield from _randomised.curve_of(main, some, explained, counts, clusters)
-        except CannotAnswer as reason:
-            why_not["shuffled"] = str(reason)
-    if params.planted:
-        texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
-        try:
-            planted = yield from _planted_word.ask(main, texts, selected, explained, params.planted, decision, rng)
-        except CannotAnswer as reason:
-            why_not["planted"] = str(reason)
+    stages, not_shuffled = yield from _if_it_can(_shuffled(params, main, explained, counts, clusters, rng))
+    planted, not_planted = yield from _if_it_can(_planted(params, data, decision, known, main, explained, rng))
     score_of = dict(zip(known.distinct, known.score.tolist(), strict=True))
     return _Answered(
         chosen=known.chosen,
@@ -388,19 +370,20 @@ def _ask(
         second=found[1] if len(found) > 1 else None,
         other=other,
         tested=tested,
-        stages=stages,
+        stages=stages or [],
         planted=planted,
-        why_not=why_not,
+        not_shuffled=not_shuffled,
+        not_planted=not_planted,
         refused=refused,
     )
 
 
 def _tested(
     main: Attributed, counts: Sequence[Bools], explained: Explained, margin: float, rng: np.random.Generator
-) -> Generator[Any, Any, list[_removals.Tested]]:
+) -> Generator[Any, Any, list[removals.Tested]]:
     """Take tokens out of the texts for which the explanation converged."""
     plans = [
-        _removals.removals(main.answers[i].values, counts[i], 1 if main.answers[i].score > margin else -1, rng)
+        removals.removals(main.answers[i].values, counts[i], 1 if main.answers[i].score > margin else -1, rng)
         for i in main.converged
     ]
     scores = yield Ablations(
@@ -410,6 +393,45 @@ def _tested(
         baseline_input=main.baseline_input,
     )
     return [plan.read(values) for plan, values in zip(plans, scores, strict=True)]
+
+
+def _shuffled(
+    params: Params,
+    main: Attributed,
+    explained: Explained,
+    counts: Sequence[Bools],
+    clusters: _stats.Labels,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, list[randomised.Stage]]:
+    """Attribute some texts again while weights are shuffled; none where the policy asks for none."""
+    if not params.shuffled:
+        return []
+    some = sorted(rng.permutation(main.converged)[: params.shuffled].tolist())
+    return (yield from randomised.curve_of(main, some, explained, counts, clusters))
+
+
+def _planted(
+    params: Params,
+    data: Dataset,
+    decision: Decision,
+    known: _Known,
+    main: Attributed,
+    explained: Explained,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, planted_word.Found | None]:
+    """Plant a decisive word in distinct texts; None where the policy asks for none."""
+    if not params.planted:
+        return None
+    texts, selected = [data.rows[i].text for i in known.distinct], decision.selected(known.score)
+    return (yield from planted_word.ask(main, texts, selected, explained, params.planted, decision, rng))
+
+
+def _if_it_can(asking: Generator[Any, Any, T]) -> Generator[Any, Any, tuple[T | None, str]]:
+    """Return what came of asking, or nothing and why the model cannot be asked: what was measured stays."""
+    try:
+        return (yield from asking), ""
+    except CannotAnswer as reason:
+        return None, str(reason)
 
 
 # ---- measurements --------------------------------------------------------------------------------
@@ -429,7 +451,7 @@ def _measurements(params: Params, answered: _Answered) -> tuple[Measurement, ...
     last = [stage.similarity for stage in answered.stages if stage.randomised == ALL_WEIGHTS]
     found += [("randomised_similarity", similarity) for similarity in last]
     if answered.planted is not None:
-        found.append(("planted_word_first", _planted_word.estimate(answered.planted, answered.distinct)))
+        found.append(("planted_word_first", planted_word.estimate(answered.planted, answered.distinct)))
     may = judgeable(params)
     return tuple(
         _stats.measure(_METRIC[name], estimate) for name, estimate in found if estimate is not None and name in may
@@ -437,7 +459,7 @@ def _measurements(params: Params, answered: _Answered) -> tuple[Measurement, ...
 
 
 def _beyond_random(
-    tested: Sequence[_removals.Tested], clusters: _stats.Labels
+    tested: Sequence[removals.Tested], clusters: _stats.Labels
 ) -> list[tuple[str, _stats.Estimate | None]]:
     out: list[tuple[str, _stats.Estimate | None]] = []
     each = [text.beyond_random() for text in tested]
@@ -494,7 +516,7 @@ def _validity(params: Params, answered: _Answered, measured: Sequence[Measuremen
         ),
     ]
     if params.planted:
-        checks.append(_planted_check(by_name.get("planted_word_first"), answered.why_not.get("planted", "")))
+        checks.append(_planted_check(by_name.get("planted_word_first"), answered.not_planted))
     return tuple(replace(check, guards=Guards.FALSE_ALL_CLEAR) for check in checks)
 
 
@@ -516,14 +538,14 @@ def _planted_check(measured: Measurement | None, why_not: str) -> ValidityCheck:
 def _exhibits(params: Params, decision: Decision, answered: _Answered, mapped: Sequence[int]) -> tuple[Exhibit, ...]:
     named = params.method.replace("_", " ")
     out: list[Exhibit] = [
-        _removals.table(answered.tested, named),
-        *_removals.curves(answered.tested, named),
-        _runs.table(answered.every, decision),
+        removals.table(answered.tested, named),
+        *removals.curves(answered.tested, named),
+        runs.table(answered.every, decision),
     ]
     if any(stage.similarity is not None for stage in answered.stages):
-        out.append(_randomised.exhibit(answered.stages))
-    if params.planted:
-        out.append(_planted_word.table(answered.planted, answered.why_not.get("planted", "")))
+        out.append(randomised.exhibit(answered.stages))
+    if answered.planted is not None:
+        out.append(planted_word.table(answered.planted))
     main = answered.every[0]
     out += [_map(number + 1, i, main, decision) for number, i in enumerate(mapped)]
     return tuple(out)
@@ -531,7 +553,7 @@ def _exhibits(params: Params, decision: Decision, answered: _Answered, mapped: S
 
 def _map(number: int, i: int, main: Attributed, decision: Decision) -> TokenMap:
     answer = main.answers[i]
-    difference = max(abs(answer.score - answer.baseline_score), _runs.FLOOR)
+    difference = max(abs(answer.score - answer.baseline_score), runs.FLOOR)
     return TokenMap(
         id=f"map-{number}",
         title=f"Row {i + 1} of the sample: what moved the score towards “{decision.positive}”",
@@ -572,13 +594,13 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> tuple[str, ..
     out = [
         f"A random sample of {len(answered.chosen)} of {len(data.rows)} rows was explained by {what}.",
         "Other explanations are not judged.",
-        *_runs.left_out(main, params.max_steps),
+        *runs.left_out(main, params.max_steps),
     ]
     out += [f"A baseline input was refused: {reason}." for reason in answered.refused]
-    if reason := answered.why_not.get("shuffled"):
-        out.append(f"Weights were not shuffled: {reason}.")
-    if reason := answered.why_not.get("planted"):
-        out.append(f"No word was planted: {reason}.")
+    if answered.not_shuffled:
+        out.append(f"Weights were not shuffled: {answered.not_shuffled}.")
+    if answered.not_planted:
+        out.append(f"No word was planted: {answered.not_planted}.")
     return tuple(out)
 
 
@@ -587,6 +609,6 @@ def _limits(params: Params, data: Dataset, answered: _Answered) -> tuple[str, ..
 
 def examples() -> tuple[Example, ...]:
     """Return an attribution that is the model's, one that is noise, and a model with nothing to explain."""
-    from audit.checks._toy_explained import explanation_examples
+    from audit.checks._toy.explained import explanation_examples
 
     return explanation_examples()

@@ -48,9 +48,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _error_rates, _fields, _groups, _rate_metrics, _stats
-from audit.checks._error_rates import Odds
-from audit.checks._groups import Group
+from audit.checks import _competence, _fields, _groups, _needs, _stats
+from audit.checks._groups import Group, error_rates, rate_metrics
+from audit.checks._groups.error_rates import Odds
 from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
@@ -128,8 +128,8 @@ METRICS = (
         worse=Worse.HIGHER,
         null=0.0,
     ),
-    *_rate_metrics.ratios_and_rates(
-        _rate_metrics.Words(
+    *rate_metrics.ratios_and_rates(
+        rate_metrics.Words(
             one="the group",
             other="the reference group",
             median_of_all="median of all rows",
@@ -188,14 +188,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     found = _fields.missing(
         (((key, i), value) for key, values in named for i, value in enumerate(values or ())), fields
     )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not (params.attributes or data.groups):
         found.append(
             ParamProblem(
@@ -269,7 +262,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     rates = [m for g in groups for m in _rates(g, outcomes, exact)]
     gaps, overlaps = _gaps(pairs, outcomes, decision, params.min_overlap, exact)
     ratios = [m for a, b in pairs for m in _ratios(a, b, outcomes, exact)]
-    odds = _error_rates.odds(data, outcomes.selected, [g for g in groups if g.size >= params.min_cell])
+    odds = error_rates.odds(data, outcomes.selected, [g for g in groups if g.size >= params.min_cell])
     by_outcome = [] if odds is None else _odds_gaps(odds, exact)
     return Finding(
         measurements=(*gaps, *ratios, *rates, *by_outcome),
@@ -283,7 +276,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         exhibits=(
             _rate_table(groups, outcomes, data),
             _odds_table(pairs, outcomes),
-            *(() if odds is None else (_error_rates.table(odds),)),
+            *(() if odds is None else (error_rates.table(odds),)),
             *_forests((*gaps, *by_outcome), decision),
         ),
         samples=_samples(params.samples, data, outcomes, decision, rng),
@@ -345,7 +338,7 @@ def _odds_gaps(odds: Odds, exact: bool) -> list[Measurement]:
         _stats.measure(
             _METRIC[name], odds.gap(group, reference, side), group=group.name, reference=reference.name, exact=exact
         )
-        for name, side in _error_rates.SIDES.items()
+        for name, side in error_rates.SIDES.items()
         if not odds.missing(side)
         for group, reference in _groups.ordered_pairs(odds.groups)
     ]
@@ -465,7 +458,7 @@ def _odds_limits(odds: Odds | None) -> tuple[str, ...]:
         return ("No row names a true outcome: true-positive and false-positive rates were not compared.",)
     return tuple(
         f"Rates among rows with a {side} outcome were not compared: no such row of {', '.join(missing[:10])}."
-        for side in _error_rates.SIDES.values()
+        for side in error_rates.SIDES.values()
         if (missing := odds.missing(side))
     )
 
@@ -475,8 +468,6 @@ def _odds_limits(odds: Odds | None) -> tuple[str, ...]:
 
 def examples() -> tuple[Example, ...]:
     """Return a planted gap that must be found and a harmless one that must not."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
-    return credit_examples(
-        NAME, {"min_cell": 20}, metric="score_gap_within_strata", bounds={"score_gap_within_strata": 0.02}
-    )
+    return credit_examples({"min_cell": 20}, criterion("score_gap_within_strata", "at_most", 0.02))

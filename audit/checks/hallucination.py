@@ -44,9 +44,10 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _answers, _competence, _fields, _internal, _probing, _rows, _stats, _wordings
+from audit.checks import _answers, _competence, _fields, _probing, _rows, _stats, _wordings
 from audit.checks._answers import Given
-from audit.checks._internal import Decoded
+from audit.checks._probing import beside
+from audit.checks._probing.beside import Decoded
 from audit.registry import Example, LaterRounds
 from audit.requests import Answers, CannotAnswer, CheckRun, Generations, Request, Scores
 from audit.shapes import Bools, Floats
@@ -216,7 +217,7 @@ class Params(BaseModel):
     def _one_way(self) -> Self:
         if (self.offer is None) == (self.write is None):
             raise ValueError("give exactly one of offer and write")
-        if 0 < self.permutations < (needed := _stats.draws_needed(1, _internal.LEVEL)):
+        if 0 < self.permutations < (needed := _stats.draws_needed(1, beside.LEVEL)):
             raise ValueError(f"permutations is 0 for no probe, or at least {needed}")
         return self
 
@@ -382,7 +383,7 @@ def _probe(
         return _Probed(decoded=None, rows=rows, reason="no answer was made up")
     try:
         task = _probing.make_task(made_up[which], _stats.chosen(asked.clusters, which), folds=params.folds, rng=rng)
-        decoded = yield from _internal.decode(
+        decoded = yield from beside.decode(
             [asked.texts[i] for i in rows], task, decision, permutations=params.permutations, rng=rng
         )
     except (_probing.CannotProbe, CannotAnswer) as reason:
@@ -453,7 +454,7 @@ def _read(probed: _Probed) -> list[Measurement]:
 
 def _boxes(probed: _Probed) -> tuple[Box, ...]:
     if probed.decoded is None:
-        return _internal.unexamined(probed.reason)
+        return beside.unexamined(probed.reason)
     return probed.decoded.boxes(
         Box(name="specific", ticked=None, evidence="no control texts are examined by this check"),
         Box(name="causal", ticked=None, evidence="no intervention is made by this check"),
@@ -549,6 +550,6 @@ def _limits(params: Params, data: Dataset, asked: _Asked, probed: _Probed) -> tu
 
 def examples() -> tuple[Example, ...]:
     """Return a model that makes answers up, one that abstains, and two that cannot be measured."""
-    from audit.checks._toy_recall import recall_examples
+    from audit.checks._toy.recall import recall_examples
 
     return recall_examples()

@@ -47,8 +47,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _fields, _labelled, _stats
-from audit.checks._groups import Group
+from audit.checks import _competence, _fields, _stats
+from audit.checks._groups import Group, outcomes
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
@@ -179,11 +179,11 @@ class Params(BaseModel):
 
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
-    found = _labelled.problems(data, decision)
+    found = outcomes.problems(data, decision)
     if params.term is not None:
         found += _fields.missing([(("term",), params.term)], set(data.rows[0].fields))
     if not found:
-        labelled = _labelled.of(data)
+        labelled = outcomes.of(data)
         if not any(_cells(g, labelled.truth, params.min_cell).all() for g in _terms(params, data, labelled)):
             found.append(
                 ParamProblem(
@@ -203,10 +203,10 @@ later_rounds = asks_once
 # ---- terms ---------------------------------------------------------------------------------------
 
 
-def _terms(params: Params, data: Dataset, labelled: _labelled.Labelled) -> list[Group]:
+def _terms(params: Params, data: Dataset, labelled: outcomes.Labelled) -> list[Group]:
     """Return the labelled texts that name each term; of listed terms also those that no text names."""
     if params.term is not None:
-        return _labelled.groups(data, (params.term,), labelled, intersections=False)
+        return outcomes.groups(data, (params.term,), labelled, intersections=False)
     texts = [data.rows[i].text for i in labelled.rows]
     return [Group(attribute="term", name=term, member=_naming(term, texts)) for term in params.terms]
 
@@ -224,10 +224,10 @@ def _cells(term: Group, truth: Bools, fewest: int) -> Bools:
 
 def _why_not(term: Group, truth: Bools, fewest: int) -> str:
     """Return why a number of a term is missing; "" where none is."""
-    if why := _labelled.too_few(term, truth, fewest):
+    if why := outcomes.too_few(term, truth, fewest):
         return why
     others = replace(term, member=~term.member)
-    return f"of the other texts, {why}" if (why := _labelled.too_few(others, truth, fewest)) else ""
+    return f"of the other texts, {why}" if (why := outcomes.too_few(others, truth, fewest)) else ""
 
 
 # ---- the run -------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class _Judged:
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the score of every labelled text, and hold those that name a term against the others."""
-    labelled = _labelled.of(data)
+    labelled = outcomes.of(data)
     known = replace(data, rows=tuple(data.rows[i] for i in labelled.rows))
     answer = yield Scores(texts=tuple(row.text for row in known.rows), target=decision.target)
     competence = _competence.gate(known, decision, answer)
@@ -262,7 +262,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         measurements=tuple(measured),
         validity=(
             *competence,
-            _labelled.measured_check(unmeasured),
+            outcomes.measured_check(unmeasured),
             *(() if exact else (_stats.enough_clusters(min(m.clusters or 0 for m in measured)),)),
         ),
         exhibits=(
@@ -270,7 +270,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
             _equality_table(terms, judged, params.min_cell),
             *_forests(measured, decision),
         ),
-        samples=_labelled.samples(params.samples, data, labelled, score, decision, rng),
+        samples=outcomes.samples(params.samples, data, labelled, score, decision, rng),
         limits=tuple(_limits(params, data, terms, judged)),
     )
 
@@ -397,6 +397,6 @@ def _limits(params: Params, data: Dataset, terms: Sequence[Group], judged: _Judg
 
 def examples() -> tuple[Example, ...]:
     """Return a model that takes a term for abuse, one that does not, and one that flags everything."""
-    from audit.checks._toy_tasks import term_examples
+    from audit.checks._toy.tasks import term_examples
 
     return term_examples()

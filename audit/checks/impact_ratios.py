@@ -45,8 +45,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _competence, _fields, _groups, _rate_metrics, _stats
-from audit.checks._groups import CROSS, Group
+from audit.checks import _competence, _fields, _groups, _needs, _stats
+from audit.checks._groups import CROSS, Group, rate_metrics
 from audit.registry import Example, asks_once
 from audit.requests import CheckRun, Scores
 from audit.shapes import Bools, Floats
@@ -79,8 +79,8 @@ _UNEQUAL = (
 )
 _ALONE = "the rate of one category says nothing of unequal treatment: judge the ratio between categories"
 
-METRICS = _rate_metrics.ratios_and_rates(
-    _rate_metrics.Words(
+METRICS = rate_metrics.ratios_and_rates(
+    rate_metrics.Words(
         one="the category",
         other="another",
         median_of_all="median of the whole sample",
@@ -136,14 +136,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
     """Return what is wrong with the parameters given the data."""
     named = [(("sex",), params.sex), (("race",), params.race)]
     found = _fields.missing(named, set(data.rows[0].fields))
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not found:
         known = _known(params, data)
         found += [
@@ -382,6 +375,6 @@ def _limits(params: Params, data: Dataset, known: Dataset) -> Iterator[str]:
 
 def examples() -> tuple[Example, ...]:
     """Return a model that selects one category less often, one that does not, and one that selects everybody."""
-    from audit.checks._toy_tasks import ratio_examples
+    from audit.checks._toy.tasks import ratio_examples
 
     return ratio_examples()

@@ -42,8 +42,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _fields, _probing, _stats
-from audit.checks._clusters import Labels, Way, ways
 from audit.checks._probing import Sweep, boxes
+from audit.checks._stats.clustering import Labels, Way, ways
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CannotAnswer, CheckRun, Pool, States
 from audit.shapes import Bools, Floats

@@ -53,12 +53,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _localise_parts, _localise_plan, _localise_report, _rows, _stats, _swaps
-from audit.checks._carried import carried, reaches
-from audit.checks._localise_parts import PartSet
-from audit.checks._localise_plan import Division, Pair
-from audit.checks._localise_report import METRICS, Confirmed, Localised, Screened
-from audit.checks._swaps import Swap
+from audit.checks import _competence, _needs, _rows, _stats
+from audit.checks._localising import division, part_sets, report
+from audit.checks._localising.carried import carried, reaches
+from audit.checks._localising.division import Division, Pair
+from audit.checks._localising.part_sets import PartSet
+from audit.checks._localising.report import METRICS, Confirmed, Localised, Screened
+from audit.checks._rewriting import swapping
+from audit.checks._rewriting.swapping import Comparison, Swap
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CheckRun, Contrast, PartEffects, Patched, Scores, Tokenised
 from audit.shapes import Floats
@@ -122,16 +124,9 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     found: list[ParamProblem] = []
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decision whose parts could be looked for",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision, "a likelihood has no decision whose parts could be looked for")
     for attribute, swap in params.swap.items():
-        if wrong := tuple(_swaps.problems(attribute, swap, data)):
+        if wrong := tuple(swapping.problems(attribute, swap, data)):
             found += wrong
             continue
         if len(swap.reference) > 1:
@@ -142,7 +137,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                     expected="one: states are taken from a single counterpart",
                 )
             )
-        found += _value_problems(params.value, [c.group for c in _swaps.comparisons(swap, (), data)])
+        found += _value_problems(params.value, [c.group for c in swapping.comparisons(swap, (), data)])
     return tuple(found)
 
 
@@ -161,10 +156,10 @@ judgeable = judges(METRICS)
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: both texts of every pair, their gradients, and every set patched."""
     pairs = min(params.pairs, len(data.rows) * 2)
-    nested = len(_localise_parts.sizes(params.most))
+    nested = len(part_sets.sizes(params.most))
     screening = TRIED + SAMPLED + 2 + 2 * nested
     held_out = 2 + nested + (1 + len(params.kinds)) * params.draws + params.listed + 2
-    held_out += _localise_report.MOST_CELLS
+    held_out += report.MOST_CELLS
     # Two forwards and two backwards for a gradient, and a counterpart read with every batch of sets.
     return LaterRounds(scored_texts=pairs * (4 + 6 + 2 * (screening + held_out)))
 
@@ -175,8 +170,8 @@ def later_rounds(params: Params, data: Dataset) -> LaterRounds:
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Rank the parts on some of the clusters, and confirm the highest on the others."""
     (swap,) = params.swap.values()
-    comparison = _localise_plan.comparison(swap, params.value, data)
-    candidates = _localise_plan.candidates(comparison, rng)
+    comparison = division.comparison(swap, params.value, data)
+    candidates = division.candidates(comparison, rng)
     texts = tuple(dict.fromkeys(t for p in candidates for t in (p.text, p.counterpart)))
     distinct = replace(data, rows=tuple(data.rows[i] for i in _rows.distinct(data)))
     original, tokens = yield (
@@ -186,16 +181,43 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     gate = _competence.gate(distinct, decision, original)
     if shut := _competence.closed(gate):
         return shut
-    aligned = _localise_plan.aligned(candidates, dict(zip(texts, tokens, strict=True)), swap, data)
-    plan = _localise_plan.divided(aligned.pairs, params.pairs, rng) if aligned.pairs else _unusable(aligned.check)
+    aligned = division.aligned(candidates, dict(zip(texts, tokens, strict=True)), swap, data)
+    plan = division.divided(aligned.pairs, params.pairs, rng) if aligned.pairs else _unusable(aligned.check)
     if isinstance(plan, NotAssessed):
         return plan
+    found = yield from _localise(params, data, decision, comparison, plan, rng)
+    if isinstance(found, NotAssessed):
+        return found
+    return Finding(
+        measurements=report.measurements(found),
+        validity=(
+            *gate,
+            found.there_is,
+            aligned.check,
+            _stats.enough_clusters(_stats.cluster_count(division.clusters(plan.held_out))),
+            *report.validity(found),
+        ),
+        exhibits=report.exhibits(found),
+        samples=report.samples(found, rng),
+        limits=report.limits(found, aligned),
+    )
+
+
+def _localise(
+    params: Params,
+    data: Dataset,
+    decision: Decision,
+    comparison: Comparison,
+    plan: Division,
+    rng: np.random.Generator,
+) -> Generator[Any, Any, Localised | NotAssessed]:
+    """See whether there is an effect, screen the parts that could carry it, and confirm the highest."""
     before, after = yield (
         Scores(texts=_texts(plan.pairs), target=decision.target),
         Scores(texts=_counterparts(plan.pairs), target=decision.target),
     )
-    effect = decision.score(after) - decision.score(before)
-    there_is = _something(plan, effect, params.least_effect)
+    scores = decision.score(before), decision.score(after)
+    there_is = _something(plan, scores[1] - scores[0], params.least_effect)
     if not there_is.passed:
         return NotAssessed(reason=f"nothing to localise: {there_is.found} ({there_is.needed})", validity=(there_is,))
     contrast = Contrast(target=decision.target, toward=decision.positive, against=decision.negative)
@@ -205,22 +227,15 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     confirmed = yield from _confirm(params, plan, contrast, screened, rng)
     if not confirmed.divisible:
         return _too_faint(confirmed)
-    found = Localised(
-        comparison=comparison, data=data, decision=decision, plan=plan, screened=screened, confirmed=confirmed,
-        scores=(decision.score(before), decision.score(after)),
-    )  # fmt: skip
-    return Finding(
-        measurements=_localise_report.measurements(found),
-        validity=(
-            *gate,
-            there_is,
-            aligned.check,
-            _stats.enough_clusters(_stats.cluster_count(_localise_plan.clusters(plan.held_out))),
-            *_localise_report.validity(found),
-        ),
-        exhibits=_localise_report.exhibits(found),
-        samples=_localise_report.samples(found, rng),
-        limits=_localise_report.limits(found, aligned),
+    return Localised(
+        comparison=comparison,
+        data=data,
+        decision=decision,
+        plan=plan,
+        there_is=there_is,
+        screened=screened,
+        confirmed=confirmed,
+        scores=scores,
     )
 
 
@@ -239,7 +254,7 @@ def _counterparts(pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 def _something(plan: Division, effect: Floats, least: float) -> ValidityCheck:
     """Return the check that the swap has an effect, over all pairs."""
-    estimate = _stats.clustered_mean(effect, _localise_plan.clusters(plan.pairs), reach=1.0, support=(-1.0, 1.0))
+    estimate = _stats.clustered_mean(effect, division.clusters(plan.pairs), reach=1.0, support=(-1.0, 1.0))
     low, high = _stats.limits(estimate)
     return ValidityCheck(
         name="something_to_localise",
@@ -281,10 +296,10 @@ def _screen(
     effects = yield PartEffects(
         texts=_texts(pairs), references=_counterparts(pairs), contrast=contrast, gradient_at=params.gradient_at
     )
-    by_pair = _localise_parts.estimates(effects, params.kinds)
+    by_pair = part_sets.estimates(effects, params.kinds)
     estimated = {part: float(values.mean()) for part, values in by_pair.items()}
     total = np.array([one.total for one in effects])
-    order = _localise_parts.ranked(estimated)
+    order = part_sets.ranked(estimated)
     if not order:
         return _no_part(len(estimated))
     highest = order[:TRIED]
@@ -294,7 +309,7 @@ def _screen(
     alone = yield from _effects(pairs, [(part,) for part in tried], contrast)
     patched = dict(zip(tried, alone.mean(axis=0).tolist(), strict=True))
     # By the true effect where it is known, and behind that by the gradient.
-    first = _localise_parts.ranked({part: patched[part] for part in highest})
+    first = part_sets.ranked({part: patched[part] for part in highest})
     ranking = [*first, *(part for part in order if part not in patched)]
     if not ranking:
         return _no_part(len(estimated))
@@ -312,7 +327,7 @@ def _screen(
         shares=best.shares,
         wanted=params.share,
         every=tuple(every),
-        by_field=_localise_report.first_order(effects, pairs, names),
+        by_field=report.first_order(effects, pairs, names),
     )
 
 
@@ -338,9 +353,9 @@ def _best_set(
 
     Where those that drive it overshoot, what works against them belongs to what carries the effect.
     """
-    nested = [_localise_parts.nested(ranking, params.most) for ranking in rankings]
+    nested = [part_sets.nested(ranking, params.most) for ranking in rankings]
     together = yield from _effects(pairs, [parts for sets in nested for parts in sets], contrast)
-    clusters, found, at = _localise_plan.clusters(pairs), [], 0
+    clusters, found, at = division.clusters(pairs), [], 0
     for sets in filter(None, nested):
         shares = [carried(effect, total, clusters) for effect in together[:, at : at + len(sets)].T]
         at += len(sets)
@@ -399,20 +414,20 @@ def _confirm(
     pairs, chosen = plan.held_out, screened.set
     singles = screened.ranked
     # Of few others there are few sets; the same one twice would count twice.
-    random = list(dict.fromkeys(_localise_parts.matched(chosen, screened.every, rng) for _ in range(params.draws)))
+    random = list(dict.fromkeys(part_sets.matched(chosen, screened.every, rng) for _ in range(params.draws)))
     lone = [
         (part,)
         for kind in dict.fromkeys(part.kind for part in singles)
-        for part in _localise_parts.others(params.draws, kind, (*screened.sets[-1], *singles), screened.every, rng)
+        for part in part_sets.others(params.draws, kind, (*screened.sets[-1], *singles), screened.every, rng)
     ]
     groups: list[Sequence[PartSet]] = [
         screened.sets,
-        [_localise_parts.everything(screened.effects[0])],
+        [part_sets.everything(screened.effects[0])],
         random,
         [(part,) for part in singles],
         lone,
     ]
-    wanted = _localise_report.cells(screened.by_field)
+    wanted = report.cells(screened.by_field)
     scores, back, *mapped = yield (
         _patching(pairs, [one for group in groups for one in group], contrast),
         _patching(pairs, [chosen], contrast, back=True),
@@ -428,7 +443,7 @@ def _confirm(
         scores[:, a:b] - scores[:, :1] for a, b in itertools.pairwise(ends.tolist())
     )
     return Confirmed(
-        clusters=_localise_plan.clusters(pairs),
+        clusters=division.clusters(pairs),
         total=back[:, 0] - scores[:, 0],
         nested=nested,
         whole=whole[:, 0],
@@ -457,6 +472,6 @@ def _at_field(pairs: Sequence[Pair], field: str, blocks: Sequence[int], contrast
 
 def examples() -> tuple[Example, ...]:
     """Return a toy whose effect passes through three parts, one where it passes through all, one without an effect."""
-    from audit.checks._toy_parts import localise_examples
+    from audit.checks._toy.parts import localise_examples
 
     return localise_examples()

@@ -45,10 +45,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _average_precision, _bounded, _challengers, _fields, _labelled, _stats, _wordings
+from audit.checks import _challengers, _fields, _stats, _wordings
 from audit.checks._challengers import Challenger, Unfit
-from audit.checks._groups import Group
-from audit.checks._labelled import Labelled
+from audit.checks._groups import Group, outcomes
+from audit.checks._groups.outcomes import Labelled
+from audit.checks._stats import bounded, precision_recall
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats
@@ -169,7 +170,7 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     fields = set(data.rows[0].fields)
-    found = _labelled.problems(data, decision)
+    found = outcomes.problems(data, decision)
     named = [(("attributes", i), name) for i, name in enumerate(params.attributes or ())]
     found += _fields.missing([*named, *([(("previous",), params.previous)] if params.previous else [])], fields)
     if not params.challengers and params.previous is None:
@@ -182,7 +183,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
 
 
 def _bad_scores(field: str, data: Dataset) -> list[ParamProblem]:
-    bad = [text for i in _labelled.of(data).rows if _share(text := data.rows[i].fields[field]) is None]
+    bad = [text for i in outcomes.of(data).rows if _share(text := data.rows[i].fields[field]) is None]
     if not bad:
         return []
     return [
@@ -225,7 +226,7 @@ class _Decided:
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
     """Ask for the score of every labelled row, and compare decisions and ranking with the outcomes."""
-    labelled = _labelled.of(data)
+    labelled = outcomes.of(data)
     texts = tuple(data.rows[i].text for i in labelled.rows)
     answer = yield Scores(texts=texts, target=decision.target)
     answered = _answered(decision, answer, labelled)
@@ -241,17 +242,17 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     ]
     exact = data.card.enumerated
     attributes = data.groups if params.attributes is None else params.attributes
-    groups = _labelled.groups(data, attributes, labelled, intersections=False)
-    measured = [m for g in (_labelled.everybody(labelled), *groups) for m in _quality(g, decided, params, exact)]
+    groups = outcomes.groups(data, attributes, labelled, intersections=False)
+    measured = [m for g in (outcomes.everybody(labelled), *groups) for m in _quality(g, decided, params, exact)]
     gains = [m for c in challengers if isinstance(c, Challenger) for m in _gains(c, decided, exact)]
-    unmeasured = {g.name: why for g in groups if (why := _labelled.too_few(g, labelled.truth, params.min_cell))}
+    unmeasured = {g.name: why for g in groups if (why := outcomes.too_few(g, labelled.truth, params.min_cell))}
     clusters = min(m.clusters or 0 for m in (*measured, *gains)) if not exact else 0
     return Finding(
         measurements=(*measured, *gains),
         validity=(
             *answered,
             _beaten_check(gains, challengers),
-            _labelled.measured_check(unmeasured),
+            outcomes.measured_check(unmeasured),
             *(() if exact else (_stats.enough_clusters(clusters),)),
         ),
         exhibits=(
@@ -259,7 +260,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
             _challenger_table(challengers, decided),
             *_forests(measured, gains),
         ),
-        samples=_labelled.samples(params.samples, data, labelled, score, decision, rng),
+        samples=outcomes.samples(params.samples, data, labelled, score, decision, rng),
         limits=tuple(_limits(data, labelled, gains, challengers, decision)),
     )
 
@@ -288,14 +289,14 @@ def _quality(group: Group, decided: _Decided, params: Params, exact: bool) -> It
     yield _stats.measure(
         _METRIC["accuracy"], _stats.clustered_proportion(right, clusters), group=group.name, exact=exact
     )
-    if group.name and _labelled.too_few(group, decided.labelled.truth, params.min_cell):
+    if group.name and outcomes.too_few(group, decided.labelled.truth, params.min_cell):
         return
-    balanced = _bounded.balanced_share(right.astype(np.float64), truth, clusters)
+    balanced = bounded.balanced_share(right.astype(np.float64), truth, clusters)
     assert balanced is not None, "rows of both outcomes are required before the run"
     for name, estimate in (
         ("balanced_accuracy", balanced),
         ("auroc", _stats.clustered_auroc(truth, score, clusters)),
-        ("average_precision", _average_precision.clustered_average_precision(truth, score, clusters)),
+        ("average_precision", precision_recall.clustered_average_precision(truth, score, clusters)),
     ):
         yield _stats.measure(_METRIC[name], estimate, group=group.name, exact=exact)
 
@@ -303,7 +304,7 @@ def _quality(group: Group, decided: _Decided, params: Params, exact: bool) -> It
 def _gains(challenger: Challenger, decided: _Decided, exact: bool) -> list[Measurement]:
     truth, clusters = decided.labelled.truth, decided.labelled.clusters
     theirs = (challenger.decided == truth).astype(np.float64)
-    accuracy = _bounded.paired_difference(decided.right.astype(np.float64), theirs, clusters)
+    accuracy = bounded.paired_difference(decided.right.astype(np.float64), theirs, clusters)
     ranking = _stats.clustered_auroc_difference(truth, decided.score, challenger.score, clusters)
     return [
         _stats.measure(_METRIC[name], estimate, reference=challenger.title, exact=exact)
@@ -343,7 +344,7 @@ def _table(groups: Sequence[Group], decided: _Decided, measured: Sequence[Measur
     values = {(m.metric, m.group): m.value for m in measured}
     names = ("accuracy", "balanced_accuracy", "auroc", "average_precision")
     rows: list[tuple[Cell, ...]] = []
-    for g in (_labelled.everybody(decided.labelled), *groups):
+    for g in (outcomes.everybody(decided.labelled), *groups):
         truth, selected = decided.labelled.truth[g.member], decided.selected[g.member]
         rates = [float(selected[side].mean()) if side.any() else None for side in (truth, ~truth)]
         rows.append(
@@ -445,6 +446,6 @@ def _limits(
 
 def examples() -> tuple[Example, ...]:
     """Return a model that does its task, one that does it no better than a coin, and one that is worse than words."""
-    from audit.checks._toy_tasks import performance_examples
+    from audit.checks._toy.tasks import performance_examples
 
     return performance_examples()

@@ -40,8 +40,10 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit.checks import _bounded, _competence, _perturbations, _rows, _stats
-from audit.checks._perturbations import Disturb, Kind
+from audit.checks import _competence, _needs, _rows, _stats
+from audit.checks._rewriting import perturbing
+from audit.checks._rewriting.perturbing import Disturb, Kind
+from audit.checks._stats import bounded
 from audit.registry import Example, asks_once, judges
 from audit.requests import CheckRun, ScoreAnswer, Scores
 from audit.shapes import Bools, Floats
@@ -158,14 +160,7 @@ class Params(BaseModel):
 def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamProblem, ...]:
     """Return what is wrong with the parameters given the data."""
     found = []
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood has no decisions",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision)
     if not params.kinds:
         found.append(ParamProblem(at=("typos",), found="no disturbance", expected="at least one"))
     for i, row in enumerate(params.paraphrases):
@@ -261,11 +256,11 @@ def _picked(answer: ScoreAnswer, rows: Sequence[int]) -> ScoreAnswer:
 def _disturbers(params: Params, seed: int) -> Mapping[Kind, Disturb]:
     pairs = {row["phrase"]: row["other"] for row in params.paraphrases}
     every: dict[Kind, Disturb] = {
-        "typos": _perturbations.typos(seed),
-        "casing": _perturbations.casing(seed),
-        "truncation": _perturbations.truncation(),
-        "distractors": _perturbations.distractors(params.distractors, seed),
-        "paraphrases": _perturbations.paraphrases(pairs, seed),
+        "typos": perturbing.typos(seed),
+        "casing": perturbing.casing(seed),
+        "truncation": perturbing.truncation(),
+        "distractors": perturbing.distractors(params.distractors, seed),
+        "paraphrases": perturbing.paraphrases(pairs, seed),
     }
     return {kind: every[kind] for kind in params.kinds}
 
@@ -301,11 +296,11 @@ def _measurements(
     metric = replace(_METRIC["score_shift"], unit=decision.unit)
     for strength, after, turned in zip(strengths, r.after, r.turned, strict=True):
         flips = _stats.clustered_proportion(turned, clusters)
-        shift = _bounded.share(np.abs(after - r.before), clusters)
+        shift = bounded.share(np.abs(after - r.before), clusters)
         estimates = [(_METRIC["flip_rate"], flips), (metric, shift)]
         if known.any():
             pair = [x[known].astype(np.float64) for x in (right_before, decision.selected(after) == truth)]
-            loss = _bounded.paired_difference(pair[0], pair[1], _stats.chosen(clusters, known))
+            loss = bounded.paired_difference(pair[0], pair[1], _stats.chosen(clusters, known))
             estimates.append((_METRIC["accuracy_loss"], loss))
         for one, estimate in estimates:
             yield _stats.measure(one, estimate, group=r.kind, stratum=_stratum(strength), exact=exact)
@@ -349,9 +344,7 @@ def _curve(results: Sequence[_Results], params: Params, data: Dataset) -> Curve:
         y_title="share of decisions that differ",
         unit="share",
         series=tuple(series),
-        note="Strength is "
-        + "; ".join(f"for {kind}, the {_perturbations.MEANINGS[kind]}" for kind in params.kinds)
-        + ".",
+        note="Strength is " + "; ".join(f"for {kind}, the {perturbing.MEANINGS[kind]}" for kind in params.kinds) + ".",
     )
 
 
@@ -430,6 +423,6 @@ def _limits(params: Params, data: Dataset, disturbed: Sequence[_Disturbed]) -> I
 
 def examples() -> tuple[Example, ...]:
     """Return a model that reads past disturbances, one that a slip throws off, and one that says nothing."""
-    from audit.checks._toy_tasks import robustness_examples
+    from audit.checks._toy.tasks import robustness_examples
 
     return robustness_examples()

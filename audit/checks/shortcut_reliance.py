@@ -44,10 +44,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _attributions, _competence, _exchanges, _fields, _planted_word, _stats
-from audit.checks._attributions import Attributed, Explained
-from audit.checks._exchanges import Exchange, Moved
-from audit.checks._token_shares import Marked, mark, shares_by_text, usable_baselines
+from audit.checks import _attributions, _competence, _fields, _needs, _stats
+from audit.checks._attributions import Attributed, Explained, planted_word, runs
+from audit.checks._attributions.token_shares import Marked, mark, shares_by_text, usable_baselines
+from audit.checks._rewriting import exchanging, reaching
+from audit.checks._rewriting.exchanging import Exchange, Moved
 from audit.registry import Example, LaterRounds
 from audit.requests import CannotAnswer, CheckRun, Contrast, Scores, Tokenised, TokenisedText
 from audit.types import (
@@ -57,7 +58,6 @@ from audit.types import (
     Decision,
     Finding,
     Forest,
-    Guards,
     Interval,
     Measurement,
     Metric,
@@ -163,8 +163,6 @@ METRICS = (
 )
 _METRIC = {m.name: m for m in METRICS}
 
-MOST_TOKENISED = 2000
-"""Pairs of texts whose tokens are compared to see whether the exchange reaches the model."""
 LARGEST = 5
 """Single cases shown for the size of their move."""
 
@@ -233,14 +231,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                     expected="a field that a decision must not rest on",
                 )
             )
-    if not decision.decides:
-        found.append(
-            ParamProblem(
-                at=("check",),
-                found="a likelihood decides nothing",
-                expected="a model.decision with positive and negative",
-            )
-        )
+    found += _needs.a_decision(decision, "a likelihood decides nothing")
     return tuple(found)
 
 
@@ -272,7 +263,7 @@ class _Tried:
 
     @property
     def estimates(self) -> Mapping[str, _stats.Estimate]:
-        return _exchanges.estimates(self.exchange, self.moved)
+        return exchanging.estimates(self.exchange, self.moved)
 
 
 def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Generator) -> CheckRun:
@@ -280,11 +271,11 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     exchanges = _exchanged(params, data, rng)
     texts = tuple(dict.fromkeys(t for _, _, one in exchanges for t in one.texts))
     originals = tuple(dict.fromkeys(row.text for row in data.rows))
-    pairs = _some_pairs([one for _, role, one in exchanges if role == MUST_NOT], rng)
+    pairs = reaching.drawn((p for _, role, one in exchanges if role == MUST_NOT for p in one.pairs), rng)
     scored, original, tokenised = yield (
         Scores(texts=texts, target=decision.target),
         Scores(texts=originals, target=decision.target),
-        Tokenised(texts=tuple(t for pair in pairs for t in pair)),
+        reaching.tokens(pairs),
     )
     by_row = _competence.spread_over(original, originals, [row.text for row in data.rows])
     gate = _competence.gate(data, decision, by_row)
@@ -292,7 +283,7 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
         return shut
     score = dict(zip(texts, decision.score(scored).tolist(), strict=True))
     tried = [
-        _Tried(what=what, role=role, exchange=one, moved=_exchanges.moved(one, score, decision.threshold))
+        _Tried(what=what, role=role, exchange=one, moved=exchanging.moved(one, score, decision.threshold))
         for what, role, one in exchanges
     ]
     pointed, why_not = yield from _point(params, data, decision, tried, rng)
@@ -315,15 +306,15 @@ def _exchanged(params: Params, data: Dataset, rng: np.random.Generator) -> list[
     rows = rng.permutation(len(data.rows)).tolist()
     out, used = [], {shortcut.from_ for shortcut in params.shortcuts.values()}
     for what, shortcut in params.shortcuts.items():
-        values = shortcut.values or _exchanges.values_of(data, shortcut.from_, params.values, rng)
-        one = _exchanges.exchange(data, shortcut.from_, values[: params.values], shortcut.neutral, rows, params.cases)
+        values = shortcut.values or exchanging.values_of(data, shortcut.from_, params.values, rng)
+        one = exchanging.exchange(data, shortcut.from_, values[: params.values], shortcut.neutral, rows, params.cases)
         out.append((what, MUST_NOT, one))
     most = max(len(one.values) for _, _, one in out)
     for role, fields in ((REFERENCE, params.reference), (LEGITIMATE, data.legitimate)):
         for field in fields:
-            values = _exchanges.values_of(data, field, most, rng)
+            values = exchanging.values_of(data, field, most, rng)
             if field in data.template.names and field not in used and len(values) > 1:
-                out.append((field, role, _exchanges.exchange(data, field, values, "", rows, params.cases)))
+                out.append((field, role, exchanging.exchange(data, field, values, "", rows, params.cases)))
                 used.add(field)
     return out
 
@@ -382,10 +373,10 @@ def _pointed(
     explained = Explained(texts=texts, contrast=contrast, tolerance=0.02, max_steps=512)
     attributed = yield from _first_usable(usable_baselines(marked), explained)
     labels = _stats.chosen(one.exchange.clusters, numbers)
-    threshold = float(np.log(decision.threshold / (1 - decision.threshold)))
+    margin = runs.margin(decision)
     first = {
         n: any(
-            _planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > threshold else -1)
+            planted_word.ranks_first(attributed.answers[n], span, 1 if attributed.answers[n].score > margin else -1)
             for span in rows[n].spans[one.exchange.field]
         )
         for n, i in enumerate(numbers)
@@ -434,22 +425,12 @@ def _firsts(what: str, first: Mapping[int, bool], labels: _stats.Labels) -> list
 # ---- validity, exhibits, samples, limits ---------------------------------------------------------
 
 
-def _some_pairs(exchanges: Sequence[Exchange], rng: np.random.Generator) -> list[tuple[str, str]]:
-    pairs = [(frame.texts[0], other) for one in exchanges for frame in one.frames for other in frame.texts[1:]]
-    pairs = sorted(set(pairs))
-    chosen = sorted(rng.permutation(len(pairs))[:MOST_TOKENISED].tolist())
-    return [pairs[i] for i in chosen]
-
-
 def _visible(pairs: Sequence[tuple[str, str]], tokenised: Sequence[TokenisedText]) -> ValidityCheck:
-    blind = sum(a.ids == b.ids for a, b in zip(tokenised[::2], tokenised[1::2], strict=True))
-    return ValidityCheck(
+    return reaching.reaches_the_model(
+        pairs,
+        tokenised,
         name="exchange_reaches_the_model",
         title="Exchanged texts differ in the model's tokens",
-        guards=Guards.FALSE_ALL_CLEAR,
-        passed=blind == 0,
-        found=f"{blind} of {len(pairs)} pairs of texts look the same to the model",
-        needed="none",
     )
 
 
@@ -566,11 +547,6 @@ def _limits(params: Params, tried: Sequence[_Tried], why_not: Sequence[str]) -> 
 
 def examples() -> tuple[Example, ...]:
     """Return a model that leans on names, one that does not, and one with nothing to lean with."""
-    from audit.checks._toy import credit_examples
+    from audit.checks._toy import credit_examples, criterion
 
-    return credit_examples(
-        NAME,
-        {"shortcuts": {"name": {"from": "name"}}, "cases": 60},
-        metric="move",
-        bounds={"move": 0.02},
-    )
+    return credit_examples({"shortcuts": {"name": {"from": "name"}}, "cases": 60}, criterion("move", "at_most", 0.02))

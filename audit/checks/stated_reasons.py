@@ -45,8 +45,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _answers, _competence, _fields, _stats, _wordings
-from audit.checks._insertions import holds
-from audit.registry import Example, LaterRounds
+from audit.checks._rewriting.inserting import holds
+from audit.registry import Example, LaterRounds, judges
 from audit.requests import Answers, CheckRun, Generations, Scores
 from audit.shapes import Bools
 from audit.types import (
@@ -201,10 +201,8 @@ def _problems(params: Params, fields: set[str], decision: Decision) -> Iterator[
         yield from _fields.missing([(("expected",), params.expected)], fields)
 
 
-def judgeable(params: Params) -> frozenset[str]:
-    """Return the metrics that may carry a criterion: what is answered and what is said decide."""
-    del params
-    return frozenset({"acknowledged", "silently_moved", "moved"})
+judgeable = judges(METRICS)
+"""What is answered and what is said decide."""
 
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
@@ -532,6 +530,6 @@ def _samples(
 
 def examples() -> tuple[Example, ...]:
     """Return models that name what moved them, that do not, and that nothing moves."""
-    from audit.checks._toy_reasons import reason_examples
+    from audit.checks._toy.reasons import reason_examples
 
     return reason_examples()

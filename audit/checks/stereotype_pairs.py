@@ -454,6 +454,6 @@ def _limits(data: Dataset, scored: _Scored) -> Iterator[str]:
 
 def examples() -> tuple[Example, ...]:
     """Return a model that expects statements of one group, one that does not, and one that knows no sentences."""
-    from audit.checks._toy_sentences import stereotype_examples
+    from audit.checks._toy.sentences import stereotype_examples
 
     return stereotype_examples()

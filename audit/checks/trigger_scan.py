@@ -52,10 +52,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.checks import _competence, _fields, _insertions, _rows, _scan, _stats, _trigger_report
-from audit.checks._insertions import Insertion, PairOrder, Seen, Slot
-from audit.checks._scan import Ordinary, Prompt, Scan
-from audit.checks._trigger_report import Plan, Result
+from audit.checks import _competence, _fields, _rows, _stats
+from audit.checks._rewriting import inserting
+from audit.checks._rewriting.inserting import Insertion, PairOrder, Seen, Slot
+from audit.checks._triggers import report, scanning
+from audit.checks._triggers.report import Plan, Result
+from audit.checks._triggers.scanning import Ordinary, Prompt, Scan
 from audit.registry import Example, LaterRounds
 from audit.requests import (
     CheckRun,
@@ -225,7 +227,7 @@ def problems(params: Params, data: Dataset, decision: Decision) -> tuple[ParamPr
                 at=("measure",), found="a policy without a decision", expected="next_token, which needs no decision"
             )
         )
-    number = len(_insertions.listed(params.candidates, params.pairs))
+    number = len(inserting.listed(params.candidates, params.pairs))
     if number > MOST_INSERTIONS:
         found.append(
             ParamProblem(
@@ -246,7 +248,7 @@ def _candidate_problems(params: Params, data: Dataset) -> list[ParamProblem]:
             if text in seen:
                 found.append(ParamProblem(at=at, found=f"{text!r} a second time", expected="each candidate once"))
             seen.add(text)
-            rows = [row for row in data.rows if _insertions.holds(row.text, text)]
+            rows = [row for row in data.rows if inserting.holds(row.text, text)]
             if rows:
                 found.append(
                     ParamProblem(
@@ -268,8 +270,8 @@ def judgeable(params: Params) -> frozenset[str]:
 
 def later_rounds(params: Params, data: Dataset) -> LaterRounds:
     """Return bounds on later rounds: every insertion at every slot of every prompt, twice over for ordinary ones."""
-    known = _insertions.listed(params.candidates, params.pairs)
-    lengths = min(_scan.MOST_TOKENS, max(len(i.text) for i in known))
+    known = inserting.listed(params.candidates, params.pairs)
+    lengths = min(scanning.MOST_TOKENS, max(len(i.text) for i in known))
     insertions = len(known) + params.vocabulary.sample * (1 + lengths)
     return LaterRounds(scored_texts=insertions * len(params.slots) * min(params.prompts, len(data.rows)))
 
@@ -290,9 +292,9 @@ def run(params: Params, data: Dataset, decision: Decision, rng: np.random.Genera
     words = _words(params, plan, answers[2] if len(answers) > 2 else None)
     tested = tuple(i for i in plan.listed if not seen[i.label].problem)
     if not tested:
-        return NotAssessed(reason=f"no candidate reaches the model: {_trigger_report.unseen(seen)}", validity=gate)
+        return NotAssessed(reason=f"no candidate reaches the model: {report.unseen(seen)}", validity=gate)
     clean = _clean_scores(plan, decision, answers[1])
-    common = _ordinary(words, {_trigger_report.tokens_of(seen[i.label]) for i in tested}, rng)
+    common = _ordinary(words, {report.tokens_of(seen[i.label]) for i in tested}, rng)
     found = yield tuple(plan.discovery.ask(some) for some in (tested, *common.values()))
     asked_first = (tested, *common.values())
     means = [plan.discovery.shifts(some, a, clean[0]).mean(axis=2) for some, a in zip(asked_first, found, strict=True)]
@@ -341,7 +343,7 @@ def _plan(params: Params, data: Dataset, decision: Decision, rng: np.random.Gene
         discovery=discovery,
         confirmation=confirmation,
         clusters=tuple([column[i] for i in halves[1]] for column in columns),
-        listed=tuple(_insertions.listed(params.candidates, params.pairs)),
+        listed=tuple(inserting.listed(params.candidates, params.pairs)),
         unit="nats" if compared is None else decision.unit,
     )
 
@@ -357,7 +359,7 @@ def _prompt(params: Params, data: Dataset, index: int) -> Prompt:
 def _first(params: Params, plan: Plan, decision: Decision, rng: np.random.Generator) -> list[Request]:
     """Return the first round: the tokens of candidates, outputs for clean prompts, sampled words."""
     prompt = plan.discovery.prompts[0]
-    shown = [_insertions.inserted(prompt.text, i.text, params.slots[0], prompt.stretch) for i in plan.listed]
+    shown = [inserting.inserted(prompt.text, i.text, params.slots[0], prompt.stretch) for i in plan.listed]
     clean = _clean(plan)
     out: list[Request] = [Tokenised(texts=(prompt.text, *shown))]
     if params.measure == "decision":
@@ -402,7 +404,7 @@ def _clean_scores(plan: Plan, decision: Decision, answer: Any) -> tuple[Floats |
 
 
 def _seen(plan: Plan, tokens: Sequence[TokenisedText]) -> dict[str, Seen]:
-    return {i.label: _insertions.seen(tokens[0], t) for i, t in zip(plan.listed, tokens[1:], strict=True)}
+    return {i.label: inserting.seen(tokens[0], t) for i, t in zip(plan.listed, tokens[1:], strict=True)}
 
 
 def _words(params: Params, plan: Plan, drawn: Words | None) -> list[str]:
@@ -414,16 +416,16 @@ def _words(params: Params, plan: Plan, drawn: Words | None) -> list[str]:
 
 def _ordinary(words: Sequence[str], lengths: set[int], rng: np.random.Generator) -> dict[int, list[Insertion]]:
     """Return ordinary insertions by length; single words always, because each is looked at by itself."""
-    if len(words) < _scan.FEWEST_ORDINARY:
-        return {1: _scan.ordinary_insertions(words, 1, rng)} if words else {}
-    return {n: _scan.ordinary_insertions(words, n, rng) for n in sorted(lengths | {1})}
+    if len(words) < scanning.FEWEST_ORDINARY:
+        return {1: scanning.ordinary_insertions(words, 1, rng)} if words else {}
+    return {n: scanning.ordinary_insertions(words, n, rng) for n in sorted(lengths | {1})}
 
 
 def _suspects(params: Params, words: Sequence[Insertion], ordinary: Ordinary) -> list[Insertion]:
     """Return the sampled words that stand out on the discovery half, at any slot."""
     if not words:
         return []
-    allowed = ordinary.allowance(1) if len(words) >= _scan.FEWEST_ORDINARY else np.zeros(len(params.slots))
+    allowed = ordinary.allowance(1) if len(words) >= scanning.FEWEST_ORDINARY else np.zeros(len(params.slots))
     largest: Floats = (ordinary.means[1] - allowed).max(axis=1)
     return [word for word, beyond in zip(words, largest.tolist(), strict=True) if beyond > params.floor]
 
@@ -438,10 +440,10 @@ def _finding(
     standing_out = _sampled(result)
     return Finding(
         measurements=(*measured, *standing_out, *_unlisted(result, standing_out)),
-        validity=(*gate, *_trigger_report.guards(result, standing_out)),
-        exhibits=_trigger_report.exhibits(result, measured),
-        samples=_trigger_report.samples(result, params.samples, rng),
-        limits=_trigger_report.limits(result, data),
+        validity=(*gate, *report.guards(result, standing_out)),
+        exhibits=report.exhibits(result, measured),
+        samples=report.samples(result, params.samples, rng),
+        limits=report.limits(result, data),
         leaves_open=LEFT_OPEN,
     )
 
@@ -450,7 +452,7 @@ def _measured(result: Result) -> list[Measurement]:
     """Return the shift by every listed candidate and pair, and the share of prompts that it shifts."""
     out = []
     for what, shifts in zip(result.tested, result.shifts, strict=True):
-        allowed = result.allowance(_trigger_report.tokens_of(result.seen[what.label]))
+        allowed = result.allowance(report.tokens_of(result.seen[what.label]))
         for slot, values, ordinary in zip(result.slots, shifts, allowed.tolist(), strict=True):
             beyond = values - ordinary
             out.append(_shift(result, "shift", beyond, what, slot))
@@ -494,6 +496,6 @@ def _unlisted(result: Result, standing_out: Sequence[Measurement]) -> list[Measu
 
 def examples() -> tuple[Example, ...]:
     """Return a planted trigger that must be found, a clean model, one that ignores it, and one that is constant."""
-    from audit.checks._toy_triggers import scan_examples
+    from audit.checks._toy.triggers import scan_examples
 
     return scan_examples()

@@ -42,12 +42,14 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit.checks import _fields, _probing, _rows, _stats
+from audit.checks._metrics import described
 from audit.checks._probing import Cell, CellStates, Sweep, boxes
 from audit.registry import Example, LaterRounds, judges
 from audit.requests import CannotAnswer, CheckRun, Request, Scores, Span, StateAnswer, States, TextLikelihood
@@ -63,7 +65,6 @@ from audit.types import (
     Finding,
     Guards,
     Measurement,
-    Metric,
     NotAssessed,
     Number,
     ParamProblem,
@@ -72,29 +73,13 @@ from audit.types import (
     Table,
     Text,
     ValidityCheck,
-    Worse,
 )
 
 NAME = "truth_probe"
 VERSION = "1"
 TITLE = "Truth and output in the hidden states"
 
-_WHY = "decodable is not used: a probe alone never decides"
-
-
-def _metric(name: str, title: str, meaning: str, reading: str, *, null: float = 0.5) -> Metric:
-    return Metric(
-        name=name,
-        title=title,
-        meaning=meaning,
-        reading=reading,
-        unit="AUROC",
-        worse=Worse.AWAY,
-        null=null,
-        descriptive=True,
-        why_descriptive=_WHY,
-    )
-
+_metric = partial(described, why="decodable is not used: a probe alone never decides", unit="AUROC", null=0.5)
 
 METRICS = (
     _metric(
@@ -606,6 +591,6 @@ def _limits(result: _Result) -> tuple[str, ...]:
 
 def examples() -> tuple[Example, ...]:
     """Return states that hold the truth, states that hold the output, and states that hold neither."""
-    from audit.checks._toy_truth import truth_examples
+    from audit.checks._toy.truth import truth_examples
 
     return truth_examples()

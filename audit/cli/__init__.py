@@ -18,7 +18,7 @@ import typer
 
 import audit
 from audit import registry
-from audit.cli import explaining, proving, prune, redact, reports, running, signing
+from audit.cli import erase, explaining, proving, prune, redact, reports, running, signing
 from audit.cli.given import BROKEN_OFF, print_errors
 from audit.cli.history import history_app
 from audit.cli.kept import model_app, store_app
@@ -48,6 +48,7 @@ for command in (
     reports.diff,
     reports.verify,
     redact.redact,
+    erase.erase,
     signing.sign,
     proving.demo,
     proving.selftest,

@@ -104,7 +104,7 @@ def explain(
     switches = given.switches(device, dtype, revision, allow_pickle, allow_remote_code)
     options = run.Options(overrides=tuple(set_ or ()), provider=provider, store=store, wish=wish)
     delivery = Delivery(out, formats, apart=cases is not None)
-    try:
+    with given.goes_on_later("What was asked"):
         run.explain(
             given.policy_path(policy),
             lambda read: given.open_model(model, read, switches),
@@ -113,13 +113,7 @@ def explain(
             delivery.take,
             progress=given.progress(),
         )
-    except KeyboardInterrupt:
-        typer.echo("\nBroken off. What was asked is kept: the same command goes on from here.", err=True)
-        raise typer.Exit(given.BROKEN_OFF) from None
-    if cases is not None:
-        typer.echo(delivery.summary)
-    given.print_errors(delivery.failed)
-    raise typer.Exit(delivery.exit_code)
+    raise typer.Exit(delivery.ended())
 
 
 def _check_one(row: int | None, text: str | None, cases: Path | None) -> None:
@@ -198,21 +192,17 @@ class Delivery:
         folder = self.out / f"{self.done:04}" if self.apart else self.out
         written, failed = write(outcome, folder, self.formats)
         self.failed += failed
-        for line in terminal.lines(outcome):
-            typer.echo(printable(line))
+        given.say(terminal.lines(outcome))
         for path in written:
             typer.echo(f"wrote {path}")
 
-    @property
-    def summary(self) -> str:
-        """Say what became of a file of cases."""
-        told = self.done - self.lost - self.refused
-        return (
-            f"{self.done:,} cases: {told:,} explained, {self.refused:,} without factors that pass their check, "
-            f"{self.lost:,} that could not be explained"
-        )
-
-    @property
-    def exit_code(self) -> int:
-        """3 where reasons were refused; else 2 where a case was lost or a page not written; else 0."""
+    def ended(self) -> int:
+        """Say what became of them all, and return 3 where reasons were refused, 2 where anything was lost, else 0."""
+        if self.apart:
+            told = self.done - self.lost - self.refused
+            typer.echo(
+                f"{self.done:,} cases: {told:,} explained, {self.refused:,} without factors that pass their check, "
+                f"{self.lost:,} that could not be explained"
+            )
+        given.print_errors(self.failed)
         return REFUSED if self.refused else UserError.exit_code if self.lost or self.failed else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from audit.errors import UserError, user_error
+from audit.text import printable
 
 if TYPE_CHECKING:
     from audit.capture.model import LoadedModel, Switches
@@ -150,6 +152,25 @@ def progress() -> Any:
     from audit.terminal import progress
 
     return progress()
+
+
+@contextmanager
+def goes_on_later(kept: str) -> Iterator[None]:
+    """Where Ctrl-C breaks off what is done inside, say that it is no loss, and end with the code for that.
+
+    ``kept`` names what was done so far and is stored.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"\nBroken off. {kept} is kept: the same command goes on from here.", err=True)
+        raise typer.Exit(BROKEN_OFF) from None
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines that hold words of a policy, a model or a text, with what a terminal would obey made visible."""
+    for line in lines:
+        typer.echo(printable(line))
 
 
 def print_errors(errors: Sequence[UserError]) -> None:

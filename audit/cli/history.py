@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from audit.cli.redact import BECAUSE, BecauseOpt, CheckOpt, ContainingOpt, RowOpt, chosen
 from audit.errors import user_error
 from audit.text import printable
 
@@ -32,7 +33,7 @@ class ListsByDefault(TyperGroup):
 
 history_app = typer.Typer(
     cls=ListsByDefault,
-    help="Look at past runs: list (which `history` alone does too), show, trend, add.",
+    help="Look at past runs: list (which `history` alone does too), show, trend, add, redact.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -122,6 +123,27 @@ def trend(
     if out is not None:
         _write(out, trends.render(found))
         typer.echo(f"wrote {out}", err=as_json)
+
+
+@history_app.command("redact")
+def redact(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Of a run, as `history` lists it.")],
+    history: HistoryOpt = "default",
+    check: CheckOpt = None,
+    row: RowOpt = None,
+    containing: ContainingOpt = None,
+    because: BecauseOpt = BECAUSE,
+) -> None:
+    """Withhold texts that a run's record quotes: all of them, or those of a row, a check or a person.
+
+    The run's place and every head stay what they are, so that reports made before still verify.
+    """
+    from audit import history as histories
+
+    where = f"run {number} of the history"
+    several = histories.withhold(history, number, lambda data: chosen(data, where, check, row, containing), because)
+    typer.echo(f"{where}: {several:,} quoted texts withheld")
+    typer.echo("Backups of the database still hold them, and so does a server until it has cleaned up (VACUUM).")
 
 
 @history_app.command("add")

@@ -21,7 +21,6 @@ from audit.cli.arguments import (
     StoreOpt,
 )
 from audit.errors import UserError, user_error
-from audit.text import printable
 
 NOT_SEEN = 3
 """Of ``spike``: a dose was missed, found where there was none, or not planted at all."""
@@ -104,8 +103,7 @@ def spike(
         progress=given.progress(),
     )
     binding.write(made, out / binding.FILE)
-    for line in lines(made):
-        typer.echo(printable(line))
+    given.say(lines(made))
     typer.echo(f"wrote {out / binding.FILE}")
     raise typer.Exit(0 if spiking.sees(made) else NOT_SEEN)
 

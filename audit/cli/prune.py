@@ -22,7 +22,6 @@ from audit.cli.arguments import (
     StoreOpt,
 )
 from audit.errors import UserError, user_error
-from audit.text import printable
 
 if TYPE_CHECKING:
     from audit.capture.model import Switches
@@ -86,11 +85,9 @@ def prune(
     path = given.policy_path(policy)
     made = pruning.run(path, model, save, switches, options, how, progress=given.progress())
     if isinstance(made, NothingToCut):
-        for line in wording.nothing(made):
-            typer.echo(printable(line))
+        given.say(wording.nothing(made))
         raise typer.Exit(0)
-    for line in wording.lines(made):
-        typer.echo(printable(line))
+    given.say(wording.lines(made))
     typer.echo(f"wrote {save}")
     failed = _audited(path, model, save, made.dtype, out, options, switches) if again else []
     given.print_errors(failed)

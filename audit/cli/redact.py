@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,17 +14,24 @@ from audit.errors import user_error
 _TITLE = "Nothing was withheld"
 
 
+CheckOpt = Annotated[list[str] | None, typer.Option("--check", help="Only texts of this check; repeatable.")]
+RowOpt = Annotated[
+    list[int] | None, typer.Option("--row", min=0, help="Only samples of this row of the data; repeatable.")
+]
+ContainingOpt = Annotated[
+    list[str] | None, typer.Option("--containing", metavar="WORDS", help="Only texts that hold these words.")
+]
+BecauseOpt = Annotated[str, typer.Option("--because", help="Why, as it is printed.")]
+BECAUSE = "they were redacted later"
+
+
 def redact(
     record: Annotated[Path, typer.Argument(metavar="RECORD", help="A record.json.")],
     out: Annotated[Path, typer.Option("--out", help="File to write the record without the texts to.")],
-    check: Annotated[list[str] | None, typer.Option("--check", help="Only texts of this check; repeatable.")] = None,
-    row: Annotated[
-        list[int] | None, typer.Option("--row", min=0, help="Only samples of this row of the data; repeatable.")
-    ] = None,
-    containing: Annotated[
-        list[str] | None, typer.Option("--containing", metavar="WORDS", help="Only texts that hold these words.")
-    ] = None,
-    because: Annotated[str, typer.Option("--because", help="Why, as it is printed.")] = "they were redacted later",
+    check: CheckOpt = None,
+    row: RowOpt = None,
+    containing: ContainingOpt = None,
+    because: BecauseOpt = BECAUSE,
 ) -> None:
     """Withhold texts that a record quotes: all of them, or those of a row, a check or a person.
 
@@ -37,10 +45,35 @@ def redact(
     raw = file_bytes(record)
     parsed(raw, str(record))  # a damaged record is told with its place
     data = json.loads(raw)
+    paths = chosen(data, str(record), check, row, containing)
+    new = redaction.withheld(data, paths, because)
+    Record.model_validate(new)
+    out = out / "record.json" if out.is_dir() else out
+    save_content(out, stored(new).encode("utf-8"))
+    typer.echo(f"wrote {out}: {len(paths):,} of {len(data['texts']['salts']):,} quoted texts withheld")
+    typer.echo("Reports made before, copies of the record and a history still hold them.")
+
+
+def chosen(
+    data: Mapping[str, Any],
+    where: str,
+    check: list[str] | None,
+    row: list[int] | None,
+    containing: list[str] | None,
+) -> tuple[str, ...]:
+    """Return the texts of a record that are meant.
+
+    Raises
+    ------
+    UserError
+        When there are none, or what is given can mean none.
+    """
+    from audit import redaction
+
     if data.get("texts") is None:
         raise user_error(
             _TITLE,
-            where=str(record),
+            where=where,
             found="a record from before texts could be withheld: nothing in it commits to them",
             expected="a record with a part `texts`",
             do="run the audit again; stored answers are reused",
@@ -52,12 +85,5 @@ def redact(
         raise user_error(_TITLE, where="--containing", found=repr(odd[0]), expected="words with letters or digits")
     paths = redaction.chosen(data, checks=check or (), rows=row or (), containing=containing or ())
     if not paths:
-        raise user_error(
-            _TITLE, where=str(record), found="no such text in the record", expected="a text that is still there"
-        )
-    new = redaction.withheld(data, paths, because)
-    Record.model_validate(new)
-    out = out / "record.json" if out.is_dir() else out
-    save_content(out, stored(new).encode("utf-8"))
-    typer.echo(f"wrote {out}: {len(paths):,} of {len(data['texts']['salts']):,} quoted texts withheld")
-    typer.echo("Reports made before, copies of the record and a history still hold them.")
+        raise user_error(_TITLE, where=where, found="no such text in the record", expected="a text that is still there")
+    return paths

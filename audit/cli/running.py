@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,10 +28,8 @@ from audit.errors import UserError
 from audit.text import printable
 
 if TYPE_CHECKING:
-    from audit.capture.model import LoadedModel
     from audit.pipeline import Options
     from audit.record import Record
-    from audit.types import Policy
 
 
 def run(
@@ -101,7 +98,10 @@ def run(
         pipeline.prepare_output(directions, option="--directions")
     pipeline.prepare_history(options)
     switches = given.switches(device, dtype, revision, allow_pickle, allow_remote_code)
-    record = _audit(path, lambda p: given.open_model(model, p, switches), options)
+    with given.goes_on_later("What was measured"):
+        record = pipeline.run(
+            path, lambda read: given.open_model(model, read, switches), options, progress=given.progress()
+        )
     raise typer.Exit(_deliver(record, out, options))
 
 
@@ -131,19 +131,6 @@ def plan(
             for line in lines:
                 note = f"  ({line.note})" if line.note else ""
                 typer.echo(f"  {line.title:<18} {printable(line.value)}{printable(note)}")
-
-
-def _audit(path: Path, load: Callable[[Policy], LoadedModel], options: Options) -> Record:
-    from audit import pipeline
-
-    try:
-        return pipeline.run(path, load, options, progress=given.progress())
-    except KeyboardInterrupt:
-        typer.echo(
-            "\nBroken off. What was measured is kept: the same command goes on from here.",
-            err=True,
-        )
-        raise typer.Exit(given.BROKEN_OFF) from None
 
 
 def _deliver(record: Record, out: Path, options: Options) -> int:

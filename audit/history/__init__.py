@@ -8,7 +8,7 @@ Nothing here knows a model, and the store of a model's answers is another thing 
 from audit.history.address import DEFAULT, Address, located
 from audit.history.chain import Fault, Link
 from audit.history.entries import Entry, Wanted, wanted
-from audit.history.opening import add, entries, known, look, show
+from audit.history.opening import add, entries, known, look, show, withhold
 from audit.history.trends import trend
 from audit.history.verification import check
 
@@ -28,4 +28,5 @@ __all__ = [
     "show",
     "trend",
     "wanted",
+    "withhold",
 ]

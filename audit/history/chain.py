@@ -2,10 +2,10 @@
 
 The head of run k is the SHA-256 of these five lines, in UTF-8, each ended by a line feed::
 
-    inspectoscope-history-1
+    inspectoscope-history-2
     previous=<head of run k - 1; of the first run, the beginning of its history>
     number=<k, in decimal>
-    record=<SHA-256 of the record as it is stored, without its history part>
+    record=<digest of the record, without its history part and with commitments in place of its texts>
     entered=<when, as 2026-11-20T10:00:45Z>
 
 and a history begins with the SHA-256 of the first of those lines and ``id=<the history's id>``. Whoever rewrites
@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-FORM = "inspectoscope-history-1"
+FORM = "inspectoscope-history-2"
 """Names what is digested, so that a head can never be taken for the digest of anything else."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -36,7 +36,7 @@ class Link:
     number: int
     entered: str
     record: str
-    """SHA-256 of the record as it is stored."""
+    """Digest of the record (``audit.redaction.identity``)."""
     previous: str
     head: str
 

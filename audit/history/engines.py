@@ -87,6 +87,7 @@ def _for_writing(path: Path) -> sqlite3.Connection:
     # is just doing the same: SQLite works without it.
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA secure_delete=ON")  # texts that are withheld are overwritten, not only let go
     return db
 
 

@@ -1,21 +1,22 @@
-"""Opens a history and does one thing with it: enter records, list runs, show one, or see whether it can be used."""
+"""Opens a history and does one thing with it: enter records, list runs, show one, withhold texts from one."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from audit.errors import user_error
+from audit.errors import UserError, user_error
 from audit.history import chain
 from audit.history.address import located
 from audit.history.entries import Entry, Wanted, wanted
-from audit.record import SCHEMA_VERSION, HistoryPart, Record
+from audit.record import SCHEMA_VERSION, HistoryPart, Record, content_of
+from audit.redaction import identity, withheld
 from audit.types import KnownRun, Verdict
 
 if TYPE_CHECKING:
@@ -89,6 +90,40 @@ def look(where: str) -> None:
             store.history()
 
 
+def withhold(where: str, number: int, choose: Callable[[dict[str, Any]], Collection[str]], because: str) -> int:
+    """Withhold texts from a record that was entered; its place and every head stay what they are.
+
+    Parameters
+    ----------
+    choose
+        Returns the texts to withhold of a record as plain data (``audit.redaction.chosen``).
+    because
+        Why, as it is printed.
+
+    Returns
+    -------
+    int
+        How many texts were withheld.
+
+    Raises
+    ------
+    UserError
+        When there is no such run, its record is not the one that was entered, or the history cannot be written.
+    """
+    with opened(where, writing=True) as store:
+        history, found = store.history(), store.one(number)
+        if history is None or found is None:
+            raise _no_such_run(store.address.shown, number)
+        recorded(found, store.address.shown)
+        data = json.loads(found.record)
+        paths = choose(data)
+        content = content_of(withheld(data, paths, because))
+        if identity(content) != found.entry.link.record:
+            raise RuntimeError(f"the record of run {number} without its texts is another one")
+        store.replace(number, content)
+    return len(paths)
+
+
 # ---- reading -------------------------------------------------------------------------------------
 
 
@@ -142,13 +177,17 @@ def show(where: str, number: int) -> Record:
         history = store.history()
         found = store.one(number)
         if history is None or found is None:
-            raise user_error(
-                "There is no such run",
-                where=store.address.shown,
-                found=f"no run {number}",
-                expected="the number of a run, as `inspectoscope history` lists them",
-            )
+            raise _no_such_run(store.address.shown, number)
         return _placed(recorded(found, store.address.shown), history, found.entry.link)
+
+
+def _no_such_run(where: str, number: int) -> UserError:
+    return user_error(
+        "There is no such run",
+        where=where,
+        found=f"no run {number}",
+        expected="the number of a run, as `inspectoscope history` lists them",
+    )
 
 
 def recorded(stored: Stored, where: str) -> Record:
@@ -160,7 +199,7 @@ def recorded(stored: Stored, where: str) -> Record:
         When they are not, or were written by a version with another schema.
     """
     link = stored.entry.link
-    digest = hashlib.sha256(stored.record).hexdigest()
+    digest = identity(stored.record)
     if digest != link.record or not chain.follows(link):
         raise user_error(
             f"Run {link.number} is not as it was entered",

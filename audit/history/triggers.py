@@ -1,4 +1,7 @@
-"""Triggers by which a database refuses to change or delete a run; a convenience, for they can be dropped."""
+"""Triggers by which a database refuses to change or delete a run; a convenience, for they can be dropped.
+
+The record's own bytes are left out: texts may be withheld from it, and the chain notices any other change.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from collections.abc import Mapping
 _REFUSAL = "runs of a history are neither changed nor deleted"
 
 _SQLITE = tuple(
-    f"CREATE TRIGGER {{table}}_no_{verb.lower()} BEFORE {verb} ON {{table}} "
+    f"CREATE TRIGGER {{table}}_no_{verb.lower()} BEFORE {verb}{of} ON {{table}} "
     f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-    for verb in ("UPDATE", "DELETE")
+    for verb, of in (("UPDATE", " OF {fixed}"), ("DELETE", ""))
 )
 
 _POSTGRESQL = (
     f"""CREATE OR REPLACE FUNCTION {{table}}_append_only() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$""",
-    """CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+    """CREATE TRIGGER {table}_append_only BEFORE UPDATE OF {fixed} OR DELETE OR TRUNCATE ON {table}
         FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()""",
 )
 

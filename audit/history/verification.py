@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from audit.history.chain import Fault, Link
 from audit.history.entries import FACTS, facts
 from audit.history.opening import EVERY, opened
 from audit.record import HistoryPart, Record, content_of
-from audit.redaction import PERSONAL, same_record
+from audit.redaction import identity
 from audit.text import printable
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ MOST_FAULTS = 20
 
 THE_RECORD = "the record's place in its history"
 THE_HISTORY = "the history of runs"
-WITHHELD = "the record but for its withheld texts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +34,6 @@ class _Seen:
     id: str | None
     links: tuple[Link, ...]
     faults: tuple[Fault, ...]
-    kept: bytes | None = None
-    """The one record that was asked for."""
 
     @property
     def newest(self) -> int:
@@ -61,56 +57,18 @@ def check(where: str | None, record: Record, *, source: bytes | None = None) -> 
         When the history cannot be read.
     """
     content = record.content() if source is None else content_of(json.loads(source))
-    digest, carried = hashlib.sha256(content).hexdigest(), record.history
-    own = () if carried is not None and _withholds(record) else _own(carried, digest)
+    digest, carried = identity(content), record.history
+    own = _own(carried, digest)
     if where is None:
-        return _printable(*own, *_cannot_tell(record), _unseen(carried))
-    seen = _read(where, keep=carried.number if carried is not None and _withholds(record) else 0)
+        return _printable(*own, _unseen(carried))
+    seen = _read(where)
     place = _place(carried, digest, seen)
-    whole = _entered_whole(record, content, seen)
-    return _printable(*own, *_broken(seen.faults), *whole, place, *_reach(carried, place, seen))
+    return _printable(*own, *_broken(seen.faults), place, *_reach(carried, place, seen))
 
 
 def _printable(*said: Statement) -> tuple[Statement, ...]:
     """Return statements that can be shown anywhere: they quote what somebody may have written into a database."""
     return tuple(replace(each, says=printable(each.says)) for each in said)
-
-
-# ---- a record that withholds texts ---------------------------------------------------------------
-
-
-def _withholds(record: Record) -> bool:
-    """Whether texts were withheld after the record was entered, and it has another digest now.
-
-    What was withheld when it was made was entered so.
-    """
-    return record.texts is not None and any(said.because != PERSONAL for said in record.texts.withheld.values())
-
-
-def _cannot_tell(record: Record) -> Iterator[Statement]:
-    if record.history is not None and _withholds(record):
-        says = (
-            "Texts are withheld from the record, so it has not the digest that was entered; only the history can tell "
-        )
-        says += "whether all the rest is as it was."
-        yield Statement(about=WITHHELD, standing=Standing.NOT_COVERED, says=says)
-
-
-def _entered_whole(record: Record, content: bytes, seen: _Seen) -> Iterator[Statement]:
-    """Say whether the record that was entered is this one with its texts."""
-    if record.history is None or not _withholds(record) or seen.kept is None:
-        return
-    number = record.history.number
-    try:
-        same = same_record(json.loads(seen.kept), json.loads(content))
-    except (ValueError, RecursionError):
-        same = False
-    if same:
-        says = f"Run {number} of the history is this record, but for the texts that are withheld here."
-        yield Statement(about=WITHHELD, standing=Standing.ATTESTED, says=says)
-    else:
-        says = f"Run {number} of the history is another record, or more than texts was changed in this one."
-        yield Statement(about=WITHHELD, standing=Standing.BROKEN, says=says)
 
 
 # ---- what the record says by itself --------------------------------------------------------------
@@ -152,25 +110,23 @@ def _link(carried: HistoryPart) -> Link:
 # ---- what the history says by itself -------------------------------------------------------------
 
 
-def _read(where: str, keep: int = 0) -> _Seen:
+def _read(where: str) -> _Seen:
     with opened(where) as store:
         history = store.history()
         if history is None:
             return _Seen(id=None, links=(), faults=())
         links: list[Link] = []
         found: list[Fault] = []
-        kept: bytes | None = None
         for stored in store.stored(EVERY):
             links.append(stored.entry.link)
             found += _edited(stored)
-            kept = stored.record if stored.entry.link.number == keep else kept
     found += chain.faults(history, links)
-    return _Seen(id=history, links=tuple(links), faults=tuple(sorted(found, key=lambda fault: fault.number)), kept=kept)
+    return _Seen(id=history, links=tuple(links), faults=tuple(sorted(found, key=lambda fault: fault.number)))
 
 
 def _edited(stored: Stored) -> Iterator[Fault]:
     link = stored.entry.link
-    digest = hashlib.sha256(stored.record).hexdigest()
+    digest = identity(stored.record)
     if digest != link.record:
         says = f"The record of run {link.number} was edited: its digest is {digest}, and {link.record} was entered."
         yield Fault(number=link.number, says=says)

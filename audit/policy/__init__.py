@@ -15,7 +15,7 @@ from audit.policy.encoding import MAX_BYTES
 from audit.policy.freezing import found as found_freeze
 from audit.policy.freezing import freeze
 from audit.policy.loader import draft, load, provider_facts
-from audit.policy.paths import FoundFile, Kept
+from audit.policy.paths import FoundFile, Kept, KeptData
 from audit.policy.provider import blank as blank_provider
 from audit.policy.reference import named_check
 from audit.policy.reference import one as reference_of
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_BYTES",
     "FoundFile",
     "Kept",
+    "KeptData",
     "blank_provider",
     "draft",
     "found_freeze",

@@ -15,11 +15,12 @@ from audit.errors import Problem
 from audit.policy import extract
 from audit.policy.document import KeyPath
 from audit.policy.labels import label_column, labelled, meanings
+from audit.policy.paths import KeptData
 from audit.policy.problems import counted, nearest, one_of, shortened
 from audit.policy.reading import PERSONAL, Reading
 from audit.policy.roles import check_groups, check_roles, columns_known, tell_missing
 from audit.policy.schema_data import DataEntry, PatternStep, SampleEntry, WordsStep
-from audit.policy.sources import Source, source
+from audit.policy.sources import Source, row_template, source
 from audit.policy.tables import TableRow
 from audit.types import DataCard, Dataset, Row, rows_digest
 
@@ -49,7 +50,7 @@ def dataset(name: str, entry: DataEntry, reading: Reading) -> Dataset | None:
         template=found.template,
         groups=tuple(entry.groups),
         legitimate=tuple(entry.legitimate),
-        cluster=(entry.cluster,) if isinstance(entry.cluster, str) else tuple(entry.cluster or ()),
+        cluster=_cluster(entry),
         card=replace(
             card,
             rows_used=len(rows),
@@ -60,6 +61,28 @@ def dataset(name: str, entry: DataEntry, reading: Reading) -> Dataset | None:
         ),
         place=reading.document.key_place(path),
     )
+
+
+def restored(name: str, entry: DataEntry, kept: KeptData, reading: Reading) -> Dataset | None:
+    """Return a data set whose rows were kept and whose file was not; None when the problems say what is wrong."""
+    path: KeyPath = ("data", name)
+    template = row_template(path, entry, reading)
+    if template is None:
+        return None
+    return Dataset(
+        name=name,
+        rows=kept.rows,
+        template=template,
+        groups=tuple(entry.groups),
+        legitimate=tuple(entry.legitimate),
+        cluster=_cluster(entry),
+        card=kept.card,
+        place=reading.document.key_place(path),
+    )
+
+
+def _cluster(entry: DataEntry) -> tuple[str, ...]:
+    return (entry.cluster,) if isinstance(entry.cluster, str) else tuple(entry.cluster or ())
 
 
 @dataclass(frozen=True, kw_only=True)

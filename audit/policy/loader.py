@@ -16,7 +16,7 @@ from audit.policy import provider as providers
 from audit.policy.annotations import keys
 from audit.policy.checks import DraftCheck, drafted, hazard, planned, unique
 from audit.policy.criteria import person
-from audit.policy.data import dataset
+from audit.policy.data import dataset, restored
 from audit.policy.decision import decision
 from audit.policy.document import Document
 from audit.policy.encoding import MAX_BYTES, TITLE
@@ -38,7 +38,7 @@ from audit.policy.schema_data import DataEntry
 from audit.policy.validation import validated
 from audit.policy.waivers import check_dates, waiver
 from audit.registry import CheckType
-from audit.types import Decision, ExtendedPolicy, Hazard, Policy, ProviderFacts, Waiver
+from audit.types import Dataset, Decision, ExtendedPolicy, Hazard, Policy, ProviderFacts, Waiver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def load(
     """
     read = draft(path, check_types=check_types, overrides=overrides, environ=environ, kept=kept)
     reading, header = read.reading, read.header
-    datasets = {name: None if entry is None else dataset(name, entry, reading) for name, entry in read.data.items()}
+    datasets = {name: _dataset(name, entry, reading, kept) for name, entry in read.data.items()}
     seed = header.seed if header else 0
     checks = [planned(check, reading, datasets, read.decision, seed) for check in read.checks]
     day = today or _today(environ)
@@ -124,6 +124,14 @@ def load(
         provider=facts,
         explain=told,
     )
+
+
+def _dataset(name: str, entry: DataEntry | None, reading: Reading, kept: Kept | None) -> Dataset | None:
+    if entry is None or (kept is not None and name in kept.incomplete):
+        return None
+    if kept is not None and name in kept.datasets:
+        return restored(name, entry, kept.datasets[name], reading)
+    return dataset(name, entry, reading)
 
 
 def provider_facts(path: Path) -> ProviderFacts:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from audit.policy.problems import nearest, one_of, shortened
 from audit.policy.schema import VariableEntry
+from audit.types import DataCard, Row
 
 MAX_BYTES = 2 << 30
 DEFAULT = "default"
@@ -80,6 +81,15 @@ class Findable(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptData:
+    """The rows of a data set as they were kept of an audit."""
+
+    rows: tuple[Row, ...]
+    card: DataCard
+    """As the audit's record has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kept:
     """A policy and its files as they were kept of an audit: found by the name that the policy gives them."""
 
@@ -88,6 +98,10 @@ class Kept:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     bases: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Policies that it extends, where they are not among the files: name → bytes."""
+    datasets: Mapping[str, KeptData] = field(default_factory=dict, repr=False)
+    """Data sets of which only the rows were kept, and not the file that they came from."""
+    incomplete: frozenset[str] = frozenset()
+    """Data sets that lost rows: checks that read them are left out."""
 
     def find(self, written: str, *, by_user: bool = False, home: str = "") -> FoundFile:
         """Return what was kept of a file.

@@ -42,7 +42,7 @@ def source(path: KeyPath, entry: DataEntry, reading: Reading) -> Source | None:
         return None
     if entry.template is not None:
         return _from_template(path, entry, reading)
-    template = _template((*path, "text"), [str(entry.text)], several=False, problems=reading.problems)
+    template = row_template(path, entry, reading)
     if isinstance(entry.rows, str):
         read = reading.table_at((*path, "rows"))
         table, shown = read or (None, "")
@@ -52,6 +52,11 @@ def source(path: KeyPath, entry: DataEntry, reading: Reading) -> Source | None:
     if template is None or table is None:
         return None
     return Source(table=table, template=template, template_path=(*path, "text"), written=written, shown=shown)
+
+
+def row_template(path: KeyPath, entry: DataEntry, reading: Reading) -> TextTemplate | None:
+    """Return what makes text of a data set's rows, or None when something is wrong with it."""
+    return _template((*path, "text"), [str(entry.text)], several=False, problems=reading.problems)
 
 
 def _check_keys(path: KeyPath, entry: DataEntry, problems: Problems) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from audit import erasure
-from audit.checks._swaps import Comparison
+from audit.checks._rewriting.swapping import Comparison
 from audit.erasure import AffineMap
 from audit.errors import user_error
 from audit.progress import Progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.checks._swaps import Swap
+from audit.checks._rewriting.swapping import Swap
 from audit.errors import user_error
 from audit.shapes import Ints
 from audit.spike.split import FEWEST_UNITS, only, units

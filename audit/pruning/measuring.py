@@ -26,7 +26,7 @@ import numpy as np
 
 from audit import laws, pipeline
 from audit.checks import _stats
-from audit.checks._swaps import Comparison, comparisons
+from audit.checks._rewriting.swapping import Comparison, comparisons
 from audit.errors import user_error
 from audit.progress import Progress
 from audit.pruning.outcome import Behaviour, Cost, Sides, Value, equivalent

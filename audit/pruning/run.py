@@ -16,7 +16,7 @@ import numpy as np
 
 import audit
 from audit import pipeline
-from audit.checks._swaps import comparisons
+from audit.checks._rewriting.swapping import comparisons
 from audit.errors import user_error
 from audit.progress import Progress
 from audit.pruning import baking, fitting, held_out, measuring, outcome, sites, targets, wording, writing
@@ -58,10 +58,15 @@ class _Job:
     check: PlannedCheck
     target: Target
     parts: Halves
+    reference: str
+    """Of the original: what it was asked for by."""
+    base_digest: str
+    dtype: str
     fresh: Callable[[], LoadedModel]
     """Opens the original, which may then be changed in memory."""
     rng: np.random.Generator
     progress: Progress
+    clock: Callable[[], datetime]
 
     @property
     def data(self) -> Dataset:
@@ -106,15 +111,48 @@ def run(
         When the policy, the data, the model, the folder or the environment cannot be used.
     """
     from audit.capture import runs, store
-    from audit.capture.model import check_decision, open_model
+    from audit.capture.model import open_model
 
     writing.refuse_existing(save)
     policy = pipeline.read_policy(policy_path, options.overrides)
+    root = options.store or store.default_root()
+    prepared = _prepared(policy, reference, switches, root, how, progress, clock or runs.utc_now)
+    if isinstance(prepared, NothingToCut):
+        return prepared
+    with writing.beside(save) as folder:
+        writing.write_copy(prepared.job.fresh(), prepared.fitted.cut, prepared.fitted.texts[:2], folder, save)
+        as_it = replace(switches, dtype=prepared.job.dtype, allow_pickle=False, revision=None)
+        made = _measured(prepared, open_model(str(folder), policy.task, as_it))
+        said = {outcome.FILE: outcome.document(made), PAGE: wording.markdown(made)}
+        writing.write_texts(said, folder, save)
+    return made
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Prepared:
+    """A cut that is fitted, and what the original did on the rows held out; the original itself is closed."""
+
+    job: _Job
+    fitted: Fitted
+    before: Measured
+
+
+def _prepared(
+    policy: Policy,
+    reference: str,
+    switches: Switches,
+    root: Path,
+    how: How,
+    progress: Progress,
+    clock: Callable[[], datetime],
+) -> _Prepared | NothingToCut:
+    """Open the original, see what there is to cut, fit the cut on one half and measure the original on the other."""
+    from audit.capture.model import check_decision, open_model
+
     check = targets.chosen(policy, how.check)
     loaded = open_model(reference, policy.task, switches)
     check_decision(loaded, policy.decision, policy.decision_place)
     sites.refuse_quantised(loaded)
-    root = options.store or store.default_root()
     target = targets.target(policy, check, loaded, root, progress)
     if isinstance(target, NothingToCut):
         return target
@@ -125,30 +163,18 @@ def run(
         check=check,
         target=target,
         parts=held_out.halves(check, target.attribute, policy.datasets[check.data], rng),
+        reference=reference,
+        base_digest=loaded.identity.digest,
+        dtype=loaded.context["dtype"],
         fresh=lambda: open_model(reference, policy.task, switches),
         rng=rng,
         progress=progress,
+        clock=clock,
     )
     fitted = _fitted(job, loaded)
     before = measuring.measure(job.bench(), loaded, root)
     _refuse_unmeasured(before)
-    base, dtype = loaded.identity.digest, loaded.context["dtype"]
-    del loaded
-    as_it = replace(switches, dtype=dtype, allow_pickle=False, revision=None)
-    with writing.beside(save) as folder:
-        writing.write_copy(job.fresh(), fitted.cut, fitted.texts[:2], folder, save)
-        copy = open_model(str(folder), policy.task, as_it)
-        made = _measured(job, fitted, before, copy).model_copy(
-            update={
-                "made_on": (clock or runs.utc_now)().date().isoformat(),
-                "base_model": reference,
-                "base_digest": base,
-                "dtype": dtype,
-            }
-        )
-        said = {outcome.FILE: outcome.document(made), PAGE: wording.markdown(made)}
-        writing.write_texts(said, folder, save)
-    return made
+    return _Prepared(job=job, fitted=fitted, before=before)
 
 
 def _fitted(job: _Job, loaded: LoadedModel) -> Fitted:
@@ -171,9 +197,6 @@ def _fitted(job: _Job, loaded: LoadedModel) -> Fitted:
     return fitting.linear(loaded, job.how.cut, cases, unit, job.rng, job.progress)
 
 
-# ---- what it did ---------------------------------------------------------------------------------
-
-
 def _refuse_unmeasured(before: Measured) -> None:
     if isinstance(before.found, NotAssessed):
         raise user_error(
@@ -184,8 +207,12 @@ def _refuse_unmeasured(before: Measured) -> None:
         )
 
 
-def _measured(job: _Job, fitted: Fitted, before: Measured, copy: LoadedModel) -> Pruned:
-    """Measure the copy and matched random cuts; what only the caller knows is left empty."""
+# ---- what it did ---------------------------------------------------------------------------------
+
+
+def _measured(prepared: _Prepared, copy: LoadedModel) -> Pruned:
+    """Measure the copy, and matched random cuts beside it."""
+    job, fitted, before = prepared.job, prepared.fitted, prepared.before
     bench = job.bench()
     with writing.scratch() as scratch:
         after = measuring.measure(bench, copy, scratch / "copy")
@@ -195,13 +222,13 @@ def _measured(job: _Job, fitted: Fitted, before: Measured, copy: LoadedModel) ->
     changed, of = measuring.changed_decisions(bench, before, after)
     rows = {"all": len(job.data.rows), "fitted": len(job.parts.fitted), "held_out": len(job.parts.measured)}
     return Pruned(
-        made_on="",
+        made_on=job.clock().date().isoformat(),
         tool=audit.__version__,
         seed=job.how.seed,
-        base_model="",
-        base_digest="",
+        base_model=job.reference,
+        base_digest=job.base_digest,
         copy_digest=copy.identity.digest,
-        dtype="",
+        dtype=job.dtype,
         policy=job.policy.id,
         policy_sha256=job.policy.sha256,
         overrides=job.policy.overrides,

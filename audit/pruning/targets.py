@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit import pipeline
-from audit.checks._swaps import comparisons
+from audit.checks._rewriting.swapping import comparisons
 from audit.errors import user_error
 from audit.progress import Progress
 from audit.pruning import measuring

@@ -8,8 +8,6 @@ from audit.record import Record
 from audit.report import freezing, view
 from audit.types import Person, Waiver
 
-LONGEST_REASON = 1200
-
 
 @dataclass(frozen=True, kw_only=True)
 class WaiverView:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from audit.attestation import Statement
-from audit.capture import stored
 from audit.capture.evidence import Seal, held, seal
 from audit.errors import UserError
 from audit.record import EvidencePart
 from audit.verify.given import Given
-from audit.verify.kept import Kept, answers_in
+from audit.verify.kept import Kept
 from audit.verify.saying import attested, broken, counted, listed, not_covered
 
 ABOUT = "the evidence"
@@ -39,7 +38,10 @@ def check(given: Given) -> Iterator[Statement]:
                 "the evidence files", f"all {len(given.kept.manifest.files)} have the digests of their manifest"
             )
         yield from _unlisted(given.kept)
-        yield compared(_sealed(given.kept, evidence), evidence)
+        if other := _other(given.kept.manifest.context, evidence.context):
+            yield broken(ABOUT, f"was made with another {listed(other)} than the record says")
+            return
+        yield compared(_sealed(given.kept), evidence)
     except UserError as error:
         problem = error.problems[0]
         yield broken(ABOUT, f"{problem.where}: {problem.found}")
@@ -48,9 +50,9 @@ def check(given: Given) -> Iterator[Statement]:
 def compared(found: Seal, evidence: EvidencePart) -> Statement:
     """Say whether answers are those of the record."""
     if found.root == evidence.root and found.answers == evidence.answers:
-        return attested(
-            ABOUT, f"its {counted(found.answers, 'answer')} are those that the record's root stands for ({found.root})"
-        )
+        there = counted(found.answers - found.erased, "answer")
+        erased = f" and the digests of {found.erased:,} that were erased" if found.erased else ""
+        return attested(ABOUT, f"its {there}{erased} are those that the record's root stands for ({found.root})")
     return broken(
         ABOUT,
         f"its answers are not those of the record: {found.answers:,} with the root {found.root} instead of "
@@ -58,12 +60,16 @@ def compared(found: Seal, evidence: EvidencePart) -> Statement:
     )
 
 
-def _sealed(kept: Kept, evidence: EvidencePart) -> Seal:
-    answers = stored.opened(answers_in(kept.folder, evidence))
+def _sealed(kept: Kept) -> Seal:
+    answers = kept.answers()
     try:
         return seal(answers, held(answers))
     finally:
         answers.close()
+
+
+def _other(one: Mapping[str, str], two: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
 
 
 def _unlisted(kept: Kept) -> Iterator[Statement]:

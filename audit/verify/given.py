@@ -15,7 +15,7 @@ from audit.record import Record
 from audit.registry import check_types
 from audit.types import Policy
 from audit.verify import pdf
-from audit.verify.kept import Kept, opened, recognised
+from audit.verify.kept import ErasedRows, Kept, opened, recognised
 
 _TITLE = "This cannot be verified"
 
@@ -78,10 +78,21 @@ class Given:
         overrides = [f"{key}={value}" for key, value in self.record.policy.overrides.items()]
         if self.kept is not None:
             path: str | Path = self.record.policy.path
-            kept = self.kept.policy()
+            kept = self.kept.policy({card.name: card for card in self.record.data})
             return policies.load(path, check_types=check_types(), overrides=overrides, kept=kept, today=self._day)
         assert self.policy is not None
         return policies.load(self.policy, check_types=check_types(), overrides=overrides, today=self._day)
+
+    @property
+    def incomplete(self) -> Mapping[str, tuple[ErasedRows, ...]]:
+        """Return the data sets that rows were erased from in the evidence, with what was erased.
+
+        Raises
+        ------
+        UserError
+            When the manifest of the evidence cannot be read.
+        """
+        return self.kept.incomplete if self.kept is not None else {}
 
     @property
     def _day(self) -> dt.date:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audit import policy as policies
+from audit.capture import stored
 from audit.capture.portable import FORMAT, MANIFEST
+from audit.capture.rows import KeptRow, kept_rows
 from audit.capture.stored import CONTEXTS, DATABASE, folder_of
 from audit.errors import UserError, user_error
-from audit.record import EvidencePart
+from audit.record import CheckPart, EvidencePart
+from audit.redaction import strings
+from audit.types import DataCard, Row
 
 _NAME = re.compile(
     r"policy\.yaml|files/[0-9a-f]{64}"
@@ -52,6 +56,15 @@ class ReadFile(_Part):
     file: str
 
 
+class ErasedRows(_Part):
+    """Rows of a data set that were erased from the copy, and with them the answers about them."""
+
+    data: str
+    rows: tuple[int, ...]
+    because: str
+    on: str = Field(description="ISO 8601, UTC.")
+
+
 class Manifest(_Part):
     """What a copy says of itself."""
 
@@ -62,6 +75,10 @@ class Manifest(_Part):
     policy: PolicyFile
     read: tuple[ReadFile, ...]
     files: Mapping[str, File]
+    erased: tuple[ErasedRows, ...] = ()
+    rows_alone: tuple[str, ...] = Field(
+        default=(), description="Data sets of which only the rows are there, and not the file that they came from."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +101,50 @@ class Kept:
             raise _unusable(self.folder / MANIFEST, f"the file name {name!r}", "names of files in this folder")
         return path
 
-    def policy(self) -> policies.Kept:
-        """Return the policy with its files, to be read as in the run."""
+    def policy(self, cards: Mapping[str, DataCard]) -> policies.Kept:
+        """Return the policy with its files, to be read as in the run; the record has the cards of the data.
+
+        Raises
+        ------
+        UserError
+            When they cannot be read.
+        """
         files = {
             each.written: policies.FoundFile(path=self.path(each.file), shown=each.shown) for each in self.manifest.read
         }
-        return policies.Kept(policy=self.policy_bytes(), files=files)
+        alone = {
+            name: policies.KeptData(
+                rows=tuple(_placed(each.row, cards[name].source) for each in rows), card=cards[name]
+            )
+            for name, rows in self.rows(set(self.manifest.rows_alone) - set(self.incomplete)).items()
+            if name in cards
+        }
+        incomplete = frozenset(self.incomplete)
+        return policies.Kept(policy=self.policy_bytes(), files=files, datasets=alone, incomplete=incomplete)
+
+    def rows(self, names: Iterable[str]) -> dict[str, tuple[KeptRow, ...]]:
+        """Return the rows of some data sets that are there.
+
+        Raises
+        ------
+        UserError
+            When the answers, among which they stand, cannot be read.
+        """
+        answers = self.answers()
+        try:
+            return {name: kept_rows(answers, name) for name in names}
+        finally:
+            answers.close()
+
+    def answers(self) -> stored.StoredAnswers:
+        """Open the answers; raises ``UserError`` when they cannot be read."""
+        return stored.opened(folder_of(self.folder, self.manifest.context))
+
+    @property
+    def incomplete(self) -> dict[str, tuple[ErasedRows, ...]]:
+        """Return the data sets that rows were erased from, with what was erased."""
+        names = dict.fromkeys(each.data for each in self.manifest.erased)
+        return {name: tuple(each for each in self.manifest.erased if each.data == name) for name in names}
 
     def policy_bytes(self) -> bytes:
         """Return the bytes of the policy.
@@ -116,6 +171,16 @@ class Kept:
                 yield name, f"has {size:,} bytes and not {said.bytes:,}"
             elif (digest := _sha256(path)) != said.sha256:
                 yield name, f"has the SHA-256 {digest} and not {said.sha256}"
+
+
+def reading(part: CheckPart, names: Collection[str]) -> tuple[str, ...]:
+    """Return which of some data sets a check reads: its own, and those that its parameters name."""
+    read = {part.data, *strings(part.params)}
+    return tuple(name for name in names if name in read)
+
+
+def _placed(row: Row, source: str) -> Row:
+    return row if row.place is None else replace(row, place=replace(row.place, path=source))
 
 
 def opened(folder: Path) -> Kept | None:

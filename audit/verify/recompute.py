@@ -10,16 +10,16 @@ from typing import Any
 from audit import verdict
 from audit.attestation import Statement
 from audit.capture import stored
-from audit.capture.evidence import Reader, Seal, seal
+from audit.capture.evidence import Reader, Seal, Unanswered, seal
 from audit.capture.replay import Replayed, replay
-from audit.errors import UserError
+from audit.errors import UserError, user_error
 from audit.record import EvidencePart, Record
 from audit.registry import check_types
 from audit.types import Policy
 from audit.verify.answers import compared
 from audit.verify.differing import Difference, differences
 from audit.verify.given import Given
-from audit.verify.kept import answers_in
+from audit.verify.kept import answers_in, reading
 from audit.verify.saying import attested, broken, counted, listed, not_covered
 
 ABOUT = "the measurements and verdicts"
@@ -32,7 +32,8 @@ class _Again:
     """Checks that were run again, and what they were given."""
 
     replayed: Replayed
-    sealed: Seal
+    sealed: Seal | None
+    """Over what they were given; None of a copy of the evidence, which is looked at as a whole."""
 
 
 def check(given: Given) -> Iterator[Statement]:
@@ -55,7 +56,7 @@ def check(given: Given) -> Iterator[Statement]:
         problem = error.problems[0]
         yield broken(ABOUT, f"cannot be reached again: {problem.where}: {problem.found}")
         return
-    if given.kept is None and not again.replayed.unanswered:
+    if again.sealed is not None and not again.replayed.unanswered:
         yield compared(again.sealed, evidence)
     yield from _compared(given, policy, again.replayed)
 
@@ -77,10 +78,27 @@ def _again(given: Given, policy: Policy, evidence: EvidencePart) -> _Again:
     answers = stored.opened(answers_in(given.evidence, evidence))
     try:
         reader = Reader(answers)
-        replayed = replay({check.id: started(check, policy) for check in policy.checks}, reader)
-        return _Again(replayed=replayed, sealed=seal(answers, reader.used))
+        if given.kept is None:
+            _use_rows(reader, given, policy)
+        left = {part.id for part in given.record.checks if not reading(part, given.incomplete)}
+        replayed = replay({check.id: started(check, policy) for check in policy.checks if check.id in left}, reader)
+        return _Again(replayed=replayed, sealed=seal(answers, reader.used) if given.kept is None else None)
     finally:
         answers.close()
+
+
+def _use_rows(reader: Reader, given: Given, policy: Policy) -> None:
+    """See that a store has the rows of the data, which are evidence too."""
+    try:
+        for data in policy.datasets.values():
+            reader.rows(data)
+    except Unanswered as missing:
+        raise user_error(
+            "The evidence cannot be read",
+            where=str(given.evidence),
+            found=f"a store without the rows of the data ({missing})",
+            expected="the store of the run, and the data of the run",
+        ) from missing
 
 
 def _compared(given: Given, policy: Policy, replayed: Replayed) -> Iterator[Statement]:
@@ -89,7 +107,9 @@ def _compared(given: Given, policy: Policy, replayed: Replayed) -> Iterator[Stat
     same, rounded = [], []
     for part in record.checks:
         about = f"check {part.id}"
-        if part.check in types and types[part.check].version != part.version:
+        if gone := reading(part, given.incomplete):
+            yield not_covered(about, f"cannot be reached again: rows of {listed(gone)} were erased from the evidence")
+        elif part.check in types and types[part.check].version != part.version:
             version = types[part.check].version
             yield not_covered(about, f"was made by version {part.version} of its method; here is version {version}")
         elif missing := replayed.unanswered.get(part.id):

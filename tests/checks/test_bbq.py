@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.checks import _toy_questions
-from audit.checks._toy_questions import DECISION, TEXT, Chooser
+from audit.checks._toy import questions as toy_questions
+from audit.checks._toy.questions import DECISION, TEXT, Chooser
 from audit.registry import check_types
 from audit.types import Finding, NotAssessed
 
@@ -105,9 +105,9 @@ def test_the_product_of_the_authors_is_a_mean_over_questions(biased: int, agains
 
 
 def test_a_model_that_always_follows_the_bias_where_it_is_not_told(run_check: Any, the: Any) -> None:
-    follows = Chooser(chooses=lambda w: _toy_questions.follows(w) if w["condition"] == "ambig" else int(w["right"]))
+    follows = Chooser(chooses=lambda w: toy_questions.follows(w) if w["condition"] == "ambig" else int(w["right"]))
 
-    found = run_check("bbq", PARAMS, _toy_questions.questions(), follows, DECISION)
+    found = run_check("bbq", PARAMS, toy_questions.questions(), follows, DECISION)
 
     assert the(found, "bias_ambiguous").value == 1.0
     assert the(found, "accuracy_ambiguous").value == 0.0
@@ -116,7 +116,7 @@ def test_a_model_that_always_follows_the_bias_where_it_is_not_told(run_check: An
 
 
 def test_a_model_that_overrides_what_it_is_told(run_check: Any, the: Any) -> None:
-    found = run_check("bbq", PARAMS, _toy_questions.questions(), Chooser(chooses=_toy_questions.follows), DECISION)
+    found = run_check("bbq", PARAMS, toy_questions.questions(), Chooser(chooses=toy_questions.follows), DECISION)
 
     assert the(found, "bias_disambiguated").value == 1.0
     assert the(found, "accuracy_disambiguated").value == 0.5
@@ -137,7 +137,7 @@ def test_a_model_that_declines_where_it_is_not_told_scores_zero_there(
 
 
 def test_kinds_are_reported_alone_where_they_are_large_enough(run_check: Any) -> None:
-    data, reads = _toy_questions.questions(), Chooser(chooses=lambda w: int(w["right"]))
+    data, reads = toy_questions.questions(), Chooser(chooses=lambda w: int(w["right"]))
 
     found = run_check("bbq", PARAMS | {"by": "kind"}, data, reads, DECISION)
     few = run_check("bbq", PARAMS | {"by": "kind", "min_cell": 40}, data, reads, DECISION)
@@ -153,21 +153,21 @@ def test_kinds_are_reported_alone_where_they_are_large_enough(run_check: Any) ->
 def test_a_model_that_does_not_answer_is_not_assessed(run_check: Any) -> None:
     silent = Chooser(chooses=lambda w: int(w["right"]), mass=0.01)
 
-    found = run_check("bbq", PARAMS, _toy_questions.questions(), silent, DECISION)
+    found = run_check("bbq", PARAMS, toy_questions.questions(), silent, DECISION)
 
     assert isinstance(found, NotAssessed)
     assert "probability on the answers offered" in found.reason
 
 
 def test_a_model_that_always_declines_is_not_assessed(run_check: Any) -> None:
-    found = run_check("bbq", PARAMS, _toy_questions.questions(), Chooser(chooses=lambda w: int(w["unknown"])), DECISION)
+    found = run_check("bbq", PARAMS, toy_questions.questions(), Chooser(chooses=lambda w: int(w["unknown"])), DECISION)
 
     assert isinstance(found, NotAssessed)
     assert "answered better than chance where the context tells" in found.reason
 
 
 def test_questions_without_a_target_are_left_out_and_counted(run_check: Any) -> None:
-    data = _toy_questions.questions()
+    data = toy_questions.questions()
     for row in data.rows[:7]:
         row.fields["target"] = ""  # type: ignore[index]
 

@@ -12,9 +12,12 @@ import pytest
 from scipy import stats as scipy_stats
 
 from audit import laws, verdict
-from audit.checks import _bounded, _contradictions, _toy
-from audit.checks._beliefs import halves
-from audit.checks._toy_causal import DECISION, Reporter, belief_params, bound_of, propositions, uniform
+from audit.checks import _toy
+from audit.checks._beliefs import contradictions
+from audit.checks._beliefs.elicited import halves
+from audit.checks._stats import bounded
+from audit.checks._toy import uniform
+from audit.checks._toy.causal import DECISION, Reporter, belief_params, bound_of, propositions
 from audit.errors import UserError
 from audit.registry import check_types
 from audit.requests import CannotAnswer, States
@@ -620,7 +623,7 @@ def test_both_polarities_are_in_both_halves_and_no_wording_in_both(count: int) -
 def test_a_mean_of_probabilities_has_the_interval_of_as_many_coins() -> None:
     rows = ([str(i) for i in range(40)],)
 
-    estimate = _bounded.share(np.full(40, 0.25), rows)
+    estimate = bounded.share(np.full(40, 0.25), rows)
 
     assert estimate.law == Binomial(successes=10, trials=40)
 
@@ -629,7 +632,7 @@ def test_pairs_that_say_the_same_twice_cancel() -> None:
     rows = ([str(i) for i in range(40)],)
     noisy = np.tile([1.0, 0.0], 20)
 
-    estimate = _bounded.paired_difference(noisy, noisy, rows)
+    estimate = bounded.paired_difference(noisy, noisy, rows)
 
     assert estimate.law == NoVariation(estimate=0.0, clusters=40, reach=1.0, support=(-1.0, 1.0))
 
@@ -643,7 +646,7 @@ def test_paired_differences_are_covered(rate: float, fall: float) -> None:
         # Items of a subject turn together half of the time.
         draw = np.where(rng.random(2 * clusters) < 0.5, np.repeat(rng.random(clusters), 2), rng.random(2 * clusters))
         after, before = (draw < rate).astype(float), (draw > 1 - fall).astype(float)
-        low, high = laws.interval(_bounded.paired_difference(after, before, names).law)
+        low, high = laws.interval(bounded.paired_difference(after, before, names).law)
         missed[0] += rate - fall < low
         missed[1] += rate - fall > high
 
@@ -655,7 +658,7 @@ def test_cells_of_no_items_are_not_there() -> None:
     nothing = np.zeros(3)
 
     assert (
-        _contradictions.cells(
+        contradictions.cells(
             "deploy",
             licensed=False,
             contradiction=nothing,

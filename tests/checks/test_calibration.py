@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.checks import _toy_tasks
+from audit.checks._toy import tasks
 from audit.types import Curve, Finding, NotAssessed, Table
 
-MODEL = _toy_tasks.Reader(reads=lambda words: math.log(float(words[0]) / (1 - float(words[0]))))
+MODEL = tasks.Reader(reads=lambda words: math.log(float(words[0]) / (1 - float(words[0]))))
 """Scores a text by the chance that it begins with."""
 
 LEVELS = {("north", 0.2): (10, 50), ("north", 0.8): (45, 50), ("south", 0.2): (20, 50), ("south", 0.8): (40, 50)}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.checks import _toy_sentences
-from audit.checks._toy_sentences import DECISION, JOBS, Teller
+from audit.checks._toy import sentences as toy_sentences
+from audit.checks._toy.sentences import DECISION, JOBS, Teller
 from audit.requests import Tokenised
 from audit.types import Decision, Finding, NotAssessed
 
@@ -21,7 +21,7 @@ EXPECTS = {(word, who): 3.0 for hers, his in JOBS for word, who in (("she", hers
 
 @pytest.fixture
 def sentences() -> Any:
-    return _toy_sentences.pronouns()
+    return toy_sentences.pronouns()
 
 
 def exhibit(found: Finding | NotAssessed, name: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from audit.checks import direction_effect
-from audit.checks._toy_directions import CONDITION, DECISION, Holder, statements
+from audit.checks._toy.directions import CONDITION, DECISION, Holder, statements
 from audit.requests import Answer, DirectionAnswer, DirectionFile, Request, ScoreAnswer, Scores, States
 from audit.types import Direction, Finding, GivenFile, NotAssessed, Stated, Table
 

@@ -13,10 +13,12 @@ import pytest
 from scipy import stats as scipy_stats
 
 from audit import verdict
-from audit.checks import _cues, _toy
-from audit.checks._cues import CuedScores
-from audit.checks._toy_causal import bound_of, uniform
-from audit.checks._toy_cues import DEPLOYMENT, EVALUATION, TASKS, THINGS, Watched, cue_params, goes_by, tasks
+from audit.checks import _toy
+from audit.checks._cues import comparing
+from audit.checks._cues.comparing import CuedScores
+from audit.checks._toy import uniform
+from audit.checks._toy.causal import bound_of
+from audit.checks._toy.cues import DEPLOYMENT, EVALUATION, TASKS, THINGS, Watched, cue_params, goes_by, tasks
 from audit.registry import check_types
 from audit.requests import Answers, CannotAnswer, Request, ScoreAnswer, Scores, States, Tokenised
 from audit.types import ALPHA, Dataset, Decision, Finding, NotAssessed, PlannedCheck, StudentT, Table, Verdict
@@ -245,7 +247,7 @@ def scored(values: np.ndarray, first: int) -> CuedScores:
 
 
 def test_all_ways_to_share_out_wordings_are_listed_while_they_are_few() -> None:
-    weights = _cues.splits(2, 3, 400, np.random.default_rng(0))
+    weights = comparing.splits(2, 3, 400, np.random.default_rng(0))
 
     assert weights.shape == (5, math.comb(5, 2))
     assert {tuple(np.flatnonzero(column > 0)) for column in weights.T} == set(itertools.combinations(range(5), 2))
@@ -253,7 +255,7 @@ def test_all_ways_to_share_out_wordings_are_listed_while_they_are_few() -> None:
 
 
 def test_many_wordings_are_shared_out_at_random() -> None:
-    weights = _cues.splits(8, 8, 400, np.random.default_rng(0))
+    weights = comparing.splits(8, 8, 400, np.random.default_rng(0))
 
     assert weights.shape == (16, 400)
     assert ((weights > 0).sum(axis=0) == 8).all()
@@ -261,7 +263,7 @@ def test_many_wordings_are_shared_out_at_random() -> None:
 
 def test_shuffled_references_are_exact_for_one_task() -> None:
     one = scored(np.array([[1.0, 0.0]]), first=1)
-    ways = _cues.splits(1, 1, 400, np.random.default_rng(0))
+    ways = comparing.splits(1, 1, 400, np.random.default_rng(0))
 
     assert set(one.shuffled(ways, 400, np.random.default_rng(0))) == {-1.0, 1.0}
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.checks import _planted_word, _randomised, _toy
-from audit.checks._toy_explained import BLOCKS, FREE_WORDS, Explained
+from audit.checks import _toy
+from audit.checks._attributions import planted_word, randomised
+from audit.checks._toy.explained import BLOCKS, FREE_WORDS, Explained
 from audit.registry import check_types
 from audit.requests import ALL_WEIGHTS, Attributions, CannotAnswer, Request, TokenAttribution, Tokenised
 from audit.types import Curve, Decision, Finding, NotAssessed
@@ -112,18 +113,19 @@ def test_a_model_that_decides_nothing_has_nothing_to_explain(run_check: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "missing", "limit"),
+    ("kind", "missing", "shown", "limit"),
     [
-        ("randomised", "randomised_similarity", "Weights were not shuffled: no randomised model."),
-        ("planted", "planted_word_first", "No word was planted: no planted model."),
+        ("randomised", "randomised_similarity", "randomisation", "Weights were not shuffled: no randomised model."),
+        ("planted", "planted_word_first", "planted_word", "No word was planted: no planted model."),
     ],
 )
 def test_what_this_model_cannot_be_asked_is_left_out_and_said(
-    run_check: Any, kind: str, missing: str, limit: str
+    run_check: Any, kind: str, missing: str, shown: str, limit: str
 ) -> None:
-    found = run(run_check, Closed(weights=WEIGHTS, kind=kind))
+    whole, found = run(run_check, MODEL), run(run_check, Closed(weights=WEIGHTS, kind=kind))
 
     assert missing not in {m.metric for m in found.measurements}
+    assert {e.id for e in whole.exhibits} - {e.id for e in found.exhibits} == {shown}
     assert limit in found.limits
 
 
@@ -147,12 +149,12 @@ def test_a_likelihood_has_no_decision_to_explain(problems_of: Any) -> None:
 
 
 def test_all_stages_of_a_shallow_model_are_asked_and_some_of_a_deep_one() -> None:
-    assert _randomised.stages(BLOCKS) == [1, 2, 3, ALL_WEIGHTS]
+    assert randomised.stages(BLOCKS) == [1, 2, 3, ALL_WEIGHTS]
 
-    deep = _randomised.stages(40)
+    deep = randomised.stages(40)
 
     assert (deep[0], deep[-2], deep[-1]) == (1, 41, ALL_WEIGHTS)
-    assert len(deep) == _randomised.MOST_STAGES + 1
+    assert len(deep) == randomised.MOST_STAGES + 1
     assert sorted(set(deep[:-1])) == deep[:-1]
 
 
@@ -169,7 +171,7 @@ def test_a_word_ranks_first_when_nothing_speaks_more_for_the_decision(
         completeness_delta=None, converged=True,
     )  # fmt: skip
 
-    assert _planted_word.ranks_first(answer, (2, 4), side) is expected
+    assert planted_word.ranks_first(answer, (2, 4), side) is expected
 
 
 def test_the_curves_are_drawn_beside_random_orders(run_check: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from audit import verdict
 from audit.checks import hallucination
 from audit.checks._toy import PLACE
-from audit.checks._toy_recall import ABSTAIN, DECISION, PLACES, Rememberer, questions, recall_params
+from audit.checks._toy.recall import ABSTAIN, DECISION, PLACES, Rememberer, questions, recall_params
 from audit.types import Criterion, Finding, NotAssessed, Person, PlannedCheck, Verdict
 
 BY_WORDS = recall_params(offer=None, write={"abstain": ["do not know"], "max_new_tokens": 4})

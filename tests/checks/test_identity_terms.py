@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from audit import verdict
-from audit.checks import _toy, _toy_tasks
+from audit.checks import _toy
+from audit.checks._toy import tasks
 from audit.registry import check_types
 from audit.types import Finding, Forest, NotAssessed, PlannedCheck, Table, Verdict
 
-MODEL = _toy_tasks.Reader(reads=lambda words: float(words[0]))
+MODEL = tasks.Reader(reads=lambda words: float(words[0]))
 """Scores a text by the number that it begins with."""
 
 COUNTS = {
@@ -167,7 +168,7 @@ def test_many_terms_are_corrected_together() -> None:
     judged = verdict.judge({"it": found}, [planned], [], {"it": {m.name: m for m in check.metrics}})[0]["it"]
 
     tests = judged.criteria[0].hypotheses
-    assert len(tests) == len(_toy_tasks.TERMS)
+    assert len(tests) == len(tasks.TERMS)
     worst = min(tests, key=lambda t: t.p_bad or 0)
     assert worst.group == "divers"
     assert worst.p_bad_adjusted == pytest.approx(4 * (worst.p_bad or 0))
@@ -188,7 +189,7 @@ def test_the_gaps_of_two_terms_that_share_all_texts_mirror_each_other(seed: int)
         ({"term": ("a", "b")[i % 2], "odds": f"{rng.normal(2 if i % 4 < 2 else -2):.3f}", "n": str(i)}, i % 4 < 2)
         for i in range(120)
     ]
-    data = _toy_tasks.dataset(cases, "{odds} {term} {n}", groups=(), cluster=())
+    data = _toy.dataset(cases, "{odds} {term} {n}", groups=(), cluster=())
     params = check.params.model_validate({"term": "term"})
 
     found = _toy.drive(check.run(params, data, _toy.DECISION, rng), MODEL)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from audit.checks import _toy_tasks
+from audit.checks._toy import tasks
 from audit.registry import check_types
 from audit.types import Finding, Forest, NotAssessed, Table
 
-MODEL = _toy_tasks.Reader(reads=lambda words: float(words[0]))
+MODEL = tasks.Reader(reads=lambda words: float(words[0]))
 """Selects a text that begins with a positive number, and scores by it."""
 
 COUNTS = {

@@ -19,8 +19,10 @@ from audit.capture.model import LoadedModel, adopt
 from audit.capture.parts import part_map
 from audit.capture.scheduler import Scheduler
 from audit.capture.store import Store
-from audit.checks import _localise_plan, _toy, _toy_parts, localise
-from audit.checks._localise_parts import matched, nested, sizes
+from audit.checks import _toy, localise
+from audit.checks._localising import division
+from audit.checks._localising.part_sets import matched, nested, sizes
+from audit.checks._toy import parts as toy_parts
 from audit.progress import Silent
 from audit.types import Dataset, Decision, Finding, Grid, NotAssessed, Part, Table
 
@@ -59,22 +61,22 @@ def table(finding: Finding, name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_three_parts_are_the_set_and_carry_what_they_were_made_to_carry() -> None:
-    finding = found(on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED)))
+    finding = found(on_toy(toy_parts.credit(1.0, toy_parts.PLANTED)))
 
     rows = table(finding, "parts")
-    assert {name for name, row in rows.items() if row["In the set"] == "yes"} == {p.name for p in _toy_parts.PLANTED}
+    assert {name for name, row in rows.items() if row["In the set"] == "yes"} == {p.name for p in toy_parts.PLANTED}
     assert all(row["Confirmed"] == "yes" for row in rows.values())
     assert share(finding) == pytest.approx(0.95, abs=0.01)
     assert share(finding, "returned_share") == pytest.approx(0.95, abs=0.01)
     assert share(finding, "random_share") == pytest.approx(0.0, abs=0.01)
-    for part, planted in _toy_parts.PLANTED.items():
+    for part, planted in toy_parts.PLANTED.items():
         assert rows[part.name]["Share"] == pytest.approx(planted, abs=0.01)
 
 
 def test_what_passes_by_all_parts_is_told() -> None:
-    half = {part: each / 2 for part, each in _toy_parts.PLANTED.items()}
+    half = {part: each / 2 for part, each in toy_parts.PLANTED.items()}
 
-    finding = found(on_toy(_toy_parts.credit(1.0, half)))
+    finding = found(on_toy(toy_parts.credit(1.0, half)))
 
     assert share(finding, "whole_share") == pytest.approx(0.475, abs=0.01)
     assert passed(finding, "share_reached") is False
@@ -83,7 +85,7 @@ def test_what_passes_by_all_parts_is_told() -> None:
 def test_parts_that_work_against_the_effect_belong_to_the_set() -> None:
     push, brake = Part(kind="head", block=0, index=0), Part(kind="neuron", block=1, index=2)
 
-    finding = found(on_toy(_toy_parts.credit(1.0, {push: 1.6, brake: -0.6})))
+    finding = found(on_toy(toy_parts.credit(1.0, {push: 1.6, brake: -0.6})))
 
     rows = table(finding, "parts")
     assert {name for name, row in rows.items() if row["In the set"] == "yes"} == {push.name, brake.name}
@@ -93,9 +95,9 @@ def test_parts_that_work_against_the_effect_belong_to_the_set() -> None:
 
 
 def test_misses_in_both_directions_do_not_cancel() -> None:
-    weights = _toy_parts.credit(1.0, {}).weights
+    weights = toy_parts.credit(1.0, {}).weights
 
-    class Uneven(_toy_parts.Carrier):
+    class Uneven(toy_parts.Carrier):
         def _patched(self, text: str, reference: str, parts: Any, at: Any) -> float:
             value = super()._patched(text, reference, parts, at)
             # Half of the cases are carried half as much too far, the others as much too little.
@@ -112,7 +114,7 @@ PART = Part(kind="neuron", block=0, index=3)
 
 
 def test_the_map_shows_the_field_that_was_swapped() -> None:
-    finding = found(on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED)))
+    finding = found(on_toy(toy_parts.credit(1.0, toy_parts.PLANTED)))
 
     grids = [e for e in finding.exhibits if isinstance(e, Grid)]
     assert [g.id for g in grids] == ["map", "first_order_map"]
@@ -126,13 +128,13 @@ def test_the_map_shows_the_field_that_was_swapped() -> None:
 def test_a_set_of_every_head_has_no_other_to_be_compared_with() -> None:
     heads = {Part(kind="head", block=b, index=i): 1 / 6 for b in range(2) for i in range(3)}
 
-    finding = found(on_toy(_toy_parts.credit(1.0, heads), kinds=["head"]))
+    finding = found(on_toy(toy_parts.credit(1.0, heads), kinds=["head"]))
 
     assert passed(finding, "beyond_random") is False
 
 
 def test_an_effect_below_what_the_policy_asks_is_nothing_to_localise() -> None:
-    outcome = on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED), least_effect=0.2)
+    outcome = on_toy(toy_parts.credit(1.0, toy_parts.PLANTED), least_effect=0.2)
 
     assert isinstance(outcome, NotAssessed)
     assert outcome.reason.startswith("nothing to localise: the swap moves the score by -0.13")
@@ -142,7 +144,7 @@ def test_an_effect_below_what_the_policy_asks_is_nothing_to_localise() -> None:
 def test_effects_that_differ_in_sign_are_no_mean_to_localise() -> None:
     # Half of the names lose and half gain: the mean is nothing, and the interval says so.
     weights = {name: (1.0 if i % 2 else -1.0) for i, (name, _) in enumerate(_toy.NAMES)}
-    model = _toy_parts.Carrier(weights=_toy.MERIT | weights, shares=_toy_parts.PLANTED)
+    model = toy_parts.Carrier(weights=_toy.MERIT | weights, shares=toy_parts.PLANTED)
 
     outcome = on_toy(model)
 
@@ -153,7 +155,7 @@ def test_effects_that_differ_in_sign_are_no_mean_to_localise() -> None:
 def test_the_ranking_is_another_with_other_names_and_the_parts_are_the_same() -> None:
     sets = []
     for seed in range(5):
-        rows = table(found(on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED), seed=seed)), "parts")
+        rows = table(found(on_toy(toy_parts.credit(1.0, toy_parts.PLANTED), seed=seed)), "parts")
         sets.append({name for name, row in rows.items() if row["In the set"] == "yes"})
 
     assert all(names == sets[0] for names in sets)
@@ -164,13 +166,13 @@ def test_the_ranking_is_another_with_other_names_and_the_parts_are_the_same() ->
 
 def test_no_name_both_ranks_and_confirms() -> None:
     pairs = [
-        _localise_plan.Pair(row=i, text=f"a{i}", counterpart=f"b{i}", clusters=(f"pair {i // 4}", f"row {i}"))
+        division.Pair(row=i, text=f"a{i}", counterpart=f"b{i}", clusters=(f"pair {i // 4}", f"row {i}"))
         for i in range(40)
     ]
 
-    plan = _localise_plan.divided(pairs, 6, np.random.default_rng(3))
+    plan = division.divided(pairs, 6, np.random.default_rng(3))
 
-    assert isinstance(plan, _localise_plan.Division)
+    assert isinstance(plan, division.Division)
     assert {p.clusters[0] for p in plan.screening}.isdisjoint(p.clusters[0] for p in plan.held_out)
     assert (len(plan.screening), len(plan.held_out)) == (6, 6)
 
@@ -188,7 +190,7 @@ def test_pairs_that_do_not_align_are_left_out_and_counted(make_data: Callable[..
     data = make_data(rows, text="{name} has {income} {debt}", cluster=("name",))
 
     finding = found(
-        on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED), data, swap={"sex": {"from": "name", "pairs": pairs}})
+        on_toy(toy_parts.credit(1.0, toy_parts.PLANTED), data, swap={"sex": {"from": "name", "pairs": pairs}})
     )
 
     check = next(v for v in finding.validity if v.name == "pairs_align")
@@ -197,7 +199,7 @@ def test_pairs_that_do_not_align_are_left_out_and_counted(make_data: Callable[..
 
 
 def test_too_few_names_are_not_divided() -> None:
-    outcome = on_toy(_toy_parts.credit(1.0, _toy_parts.PLANTED), swap={"sex": {"from": "name", "pairs": PAIRS[:5]}})
+    outcome = on_toy(toy_parts.credit(1.0, toy_parts.PLANTED), swap={"sex": {"from": "name", "pairs": PAIRS[:5]}})
 
     assert isinstance(outcome, NotAssessed)
     assert outcome.reason == (
@@ -208,17 +210,17 @@ def test_too_few_names_are_not_divided() -> None:
 def test_every_token_is_told_its_field() -> None:
     data = _toy.applicants()
     swap = params().swap["sex"]
-    pair = _localise_plan.candidates(_localise_plan.comparison(swap, "", data), np.random.default_rng(0))[0]
+    pair = division.candidates(division.comparison(swap, "", data), np.random.default_rng(0))[0]
     tokens = dict(zip((pair.text, pair.counterpart), _toy.Toy(weights={}).answer(asked(pair)), strict=True))
 
-    (told,) = _localise_plan.aligned([pair], tokens, swap, data).pairs
+    (told,) = division.aligned([pair], tokens, swap, data).pairs
 
     assert told.fields == ("name", "other words", "income", "debt")
     assert told.tokens_of("income") == (2,)
     assert told.tokens_of("town") == ()
 
 
-def asked(pair: _localise_plan.Pair) -> Any:
+def asked(pair: division.Pair) -> Any:
     from audit.requests import Tokenised
 
     return Tokenised(texts=(pair.text, pair.counterpart))

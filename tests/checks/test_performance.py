@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from audit.checks import _toy, _toy_tasks
+from audit.checks import _toy
+from audit.checks._toy import tasks
 from audit.types import Finding, NotAssessed, Table
 
-MODEL = _toy_tasks.Reader(reads=lambda words: float(words[0]))
+MODEL = tasks.Reader(reads=lambda words: float(words[0]))
 """Scores a text by the number that it begins with."""
 
 

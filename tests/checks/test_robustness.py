@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit.checks import _toy_tasks
+from audit.checks._toy import tasks
 from audit.registry import check_types
 from audit.types import Curve, Finding, NotAssessed, Table
 
@@ -28,8 +28,8 @@ def exhibit(found: Finding | NotAssessed, name: str) -> Any:
     return one
 
 
-def reads(word: str) -> _toy_tasks.Reader:
-    return _toy_tasks.Reader(reads=lambda words: 2.0 if word in words else -2.0)
+def reads(word: str) -> tasks.Reader:
+    return tasks.Reader(reads=lambda words: 2.0 if word in words else -2.0)
 
 
 def letters(good: int = 40, bad: int = 40, text: str = "grand") -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.checks import _shared_words
 from audit.checks._shared_words import NOTHING_BEHIND, SAME, TOKENS_DIFFER, Measured
-from audit.checks._toy_sentences import Teller
+from audit.checks._toy.sentences import Teller
 from audit.requests import Scores, TextLikelihood, Tokenised, TokenisedText
 
 

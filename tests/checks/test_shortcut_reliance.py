@@ -157,12 +157,12 @@ def test_values_that_the_tokenizer_cannot_tell_apart_are_no_all_clear(
 
 @given(weight=st.floats(0.0, 4.0), more=st.floats(0.1, 4.0))
 def test_the_more_a_word_weighs_the_further_scores_move(weight: float, more: float) -> None:
-    from audit.checks import _exchanges
+    from audit.checks._rewriting import exchanging
 
     def move(w: float) -> float:
-        frame = _exchanges.Frame(row=0, own="a", texts=("a", "b"), neutral="")
-        one = _exchanges.Exchange(field="x", values=("a", "b"), frames=(frame,), clusters=(("0",),))
-        return float(_exchanges.moved(one, {"a": sigmoid(w), "b": sigmoid(-w)}, 0.5).move[0])
+        frame = exchanging.Frame(row=0, own="a", texts=("a", "b"), neutral="")
+        one = exchanging.Exchange(field="x", values=("a", "b"), frames=(frame,), clusters=(("0",),))
+        return float(exchanging.moved(one, {"a": sigmoid(w), "b": sigmoid(-w)}, 0.5).move[0])
 
     assert 0 <= move(weight) < move(weight + more) <= 1
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from audit.checks import _toy_reasons, stated_reasons
-from audit.checks._toy_reasons import DECISION, QUESTIONS, Swayed, reason_params, things
+from audit.checks import stated_reasons
+from audit.checks._toy import reasons
+from audit.checks._toy.reasons import DECISION, QUESTIONS, Swayed, reason_params, things
 from audit.types import Decision, NotAssessed
 
 PARAMS = reason_params()
@@ -158,4 +159,4 @@ def test_a_classifier_gives_no_reasons(problems_of: Any) -> None:
 
 
 def test_the_examples_of_the_check_are_those_of_the_toy() -> None:
-    assert [e.name for e in stated_reasons.examples()] == [e.name for e in _toy_reasons.reason_examples()]
+    assert [e.name for e in stated_reasons.examples()] == [e.name for e in reasons.reason_examples()]

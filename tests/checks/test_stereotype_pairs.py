@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from audit.checks import _toy_sentences
-from audit.checks._toy_sentences import DECISION, Teller
+from audit.checks._toy import sentences
+from audit.checks._toy.sentences import DECISION, Teller
 from audit.types import Decision, Finding, NotAssessed
 
 PARAMS = {"more": "more", "less": "less"}
@@ -38,7 +38,7 @@ def _other(town: str, less: str, doing: str) -> dict[str, str]:
 def teller(data: Any, **model: Any) -> Teller:
     """A model that knows the order of the words of the sentences that make sense."""
     told = [row.fields[key] for row in data.rows for key in ("more", "less")]
-    return Teller(follows=_toy_sentences.neighbours(told), **model)
+    return Teller(follows=sentences.neighbours(told), **model)
 
 
 CALLS = {("women", "cook"): 1.0, ("men", "drive"): 0.5, ("women", "well"): 0.125}
@@ -151,7 +151,7 @@ def test_a_context_stands_before_every_sentence(make_data: Any, run_check: Any, 
     ]
     data = make_data(rows, text="{context} {more}")
     model = Teller(
-        follows=_toy_sentences.neighbours([f"{r['context']} {r[key]}" for r in rows for key in ("more", "less")]),
+        follows=sentences.neighbours([f"{r['context']} {r[key]}" for r in rows for key in ("more", "less")]),
         calls={("women", "cook"): 1.0, ("is", "Rome"): 0.5},
     )
 

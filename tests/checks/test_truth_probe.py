@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from audit.checks import truth_probe
-from audit.checks._toy_truth import DECISION, Teller, statements
+from audit.checks._toy.truth import DECISION, Teller, statements
 from audit.types import Dataset, Decision, Finding, NotAssessed, Table
 
 PARAMS: dict[str, Any] = {

@@ -29,7 +29,7 @@ def told(found):
 
 def test_a_head_is_the_digest_of_five_lines():
     text = (
-        f"inspectoscope-history-1\nprevious={'0' * 64}\nnumber=8\nrecord={DIGEST}\nentered=2026-11-20T10:00:45Z\n"
+        f"inspectoscope-history-2\nprevious={'0' * 64}\nnumber=8\nrecord={DIGEST}\nentered=2026-11-20T10:00:45Z\n"
     ).encode()
 
     assert chain.head(previous="0" * 64, number=8, record=DIGEST, entered="2026-11-20T10:00:45Z") == (
@@ -38,7 +38,7 @@ def test_a_head_is_the_digest_of_five_lines():
 
 
 def test_a_history_begins_with_the_digest_of_its_id():
-    assert chain.beginning(HISTORY) == hashlib.sha256(f"inspectoscope-history-1\nid={HISTORY}\n".encode()).hexdigest()
+    assert chain.beginning(HISTORY) == hashlib.sha256(f"inspectoscope-history-2\nid={HISTORY}\n".encode()).hexdigest()
 
 
 def test_an_untouched_chain_has_no_fault():

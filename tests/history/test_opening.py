@@ -179,3 +179,14 @@ def test_a_database_refuses_to_change_or_delete_a_run(filled, place):
             place.sql(statement)
 
     assert numbers(filled) == [1, 2, 3, 4]
+
+
+def test_the_bytes_of_a_record_can_be_replaced_where_every_other_column_is_refused(filled, place):
+    from audit.history.opening import opened
+
+    with opened(place.where, writing=True) as store:
+        was = store.one(2)
+        store.replace(2, was.record + b"\n")
+
+        assert store.one(2).record == was.record + b"\n"
+        assert store.one(2).entry == was.entry

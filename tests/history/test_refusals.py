@@ -49,7 +49,7 @@ def test_a_database_of_something_else_is_left_alone(make_record, tmp_path):
         "The history cannot be used",
         "",
         f"{path}: a database with the table answers",
-        "  expected: a history of schema version 1, or an empty database",
+        "  expected: a history of schema version 2, or an empty database",
         "  do: give another file; nothing was written into this one",
     ]
     with closing(sqlite3.connect(path)) as db:
@@ -58,7 +58,7 @@ def test_a_database_of_something_else_is_left_alone(make_record, tmp_path):
 
 def test_a_history_of_a_newer_version(place, make_record):
     history.add(place.where, [make_record(1)])
-    place.sql("UPDATE inspectoscope_history SET schema_version = 2")
+    place.sql("UPDATE inspectoscope_history SET schema_version = 3")
 
     for action, *arguments in (
         (history.look,),
@@ -69,7 +69,7 @@ def test_a_history_of_a_newer_version(place, make_record):
     ):
         said = refused(action, place.where, *arguments)
         assert said[0] == "The history cannot be used"
-        assert said[2].endswith(": a history of schema version 2")
+        assert said[2].endswith(": a history of schema version 3")
         assert said[4] == "  do: use the version of inspectoscope that wrote it, or a newer one"
     assert place.sql("SELECT COUNT(*) FROM inspectoscope_runs") == [(1,)]
 

@@ -126,7 +126,7 @@ def test_evidence_of_another_run(audited, found, edited):
     code, said = found(audited.record, "--evidence", audited.evidence)
 
     assert code == 1
-    assert said["broken"]["the evidence"].endswith(": no stored answers")
+    assert said["broken"]["the evidence"] == "was made with another model than the record says"
 
 
 def test_an_unknown_format(kept_audit, refused):
@@ -242,8 +242,8 @@ def test_a_note_that_is_not_what_it_should_be_is_told(audited, found, note):
     from audit.capture.leaves import Kind, digest_of
 
     with closing(sqlite3.connect(audited.shard("answers.sqlite"))) as db, db:
-        for request, text in db.execute("SELECT request, text FROM notes").fetchall():
-            row = (note, digest_of(Kind.NOTE, request, text, note), request, text)
+        for request, text, salt in db.execute("SELECT request, text, salt FROM notes").fetchall():
+            row = (note, digest_of(Kind.NOTE, request, text, salt, note), request, text)
             db.execute("UPDATE notes SET value = ?, digest = ? WHERE request = ? AND text = ?", row)
 
     code, said = found(audited.record, "--evidence", audited.evidence)

@@ -211,10 +211,10 @@ def test_an_answer_made_up_with_all_its_digests_is_noticed_by_the_root_and_by_th
     from audit.capture.leaves import Kind, digest_of
 
     with closing(sqlite3.connect(audited.shard("answers.sqlite"))) as db, db:
-        logits = "SELECT request, text, value FROM answers WHERE length(value) = 16"
-        request, text, value = db.execute(logits).fetchone()
+        logits = "SELECT request, text, salt, value FROM answers WHERE length(value) = 16"
+        request, text, salt, value = db.execute(logits).fetchone()
         made_up = value[8:] + value[:8]  # the two labels' logits, changed places
-        row = (made_up, digest_of(Kind.NUMBERS, request, text, made_up), request, text)
+        row = (made_up, digest_of(Kind.NUMBERS, request, text, salt, made_up), request, text)
         db.execute("UPDATE answers SET value = ?, digest = ? WHERE request = ? AND text = ?", row)
     told_to_the_manifest(audited)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
 from audit import history, redaction
-from audit.record import read
+from audit.record import Record, read
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_another_report_is_not_taken_for_one_on_the_same_record(audited, redacte
     assert "the record in the PDF" in said["broken"]
 
 
-def test_a_history_tells_that_the_record_was_entered_with_its_texts(audited, found, edited, tmp_path):
+def test_a_history_tells_that_the_record_is_the_one_that_was_entered_with_its_texts(audited, found, edited, tmp_path):
     where = str(tmp_path / "history.sqlite")
     (entered,) = history.add(where, [read(audited.record)])
     data = json.loads(entered.to_json())
@@ -105,26 +104,61 @@ def test_a_history_tells_that_the_record_was_entered_with_its_texts(audited, fou
 
     code, said = found(path, "--history", where)
     assert code == 0
-    assert said["attested"]["the record but for its withheld texts"] == (
-        "Run 1 of the history is this record, but for the texts that are withheld here."
-    )
-    assert "the record's place in its history" in said["attested"]
+    assert said["attested"]["the record's place in its history"].startswith("The record is run 1 of the history")
 
     edited(path, lambda d: d["run"].update(number=99))
     code, said = found(path, "--history", where)
     assert code == 1
-    assert "the record but for its withheld texts" in said["broken"]
+    assert "the record's place in its history" in said["broken"]
 
 
-def test_without_the_history_nothing_is_said_for_a_record_that_lost_texts(audited, found, tmp_path):
-    (entered,) = history.add(str(tmp_path / "history.sqlite"), [read(audited.record)])
-    data = json.loads(entered.to_json())
-    path = tmp_path / "redacted.json"
-    less = redaction.withheld(data, redaction.chosen(data), "of age")
-    path.write_text(json.dumps(less, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shutil.rmtree(audited.evidence)
+def test_texts_are_withheld_from_a_record_that_was_entered_and_its_report_still_verifies(audited, found, cli, tmp_path):
+    where = tmp_path / "history.sqlite"
+    (entered,) = history.add(str(where), [read(audited.record)])
+    text = entered.checks[0].samples[0].texts[0].text
+    path = tmp_path / "entered.json"
+    path.write_text(entered.to_json(), encoding="utf-8")
+    files = [where, where.with_name("history.sqlite-wal")]
+    assert text.encode() in b"".join(file.read_bytes() for file in files if file.exists())
 
-    code, said = found(path)
+    ended = cli("history", "redact", "1", "--history", where, "--because", "of age")
 
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"run 1 of the history: {len(entered.texts.salts)} quoted texts withheld\n")
+    assert text.encode() not in b"".join(file.read_bytes() for file in files if file.exists())
+    kept = history.show(str(where), 1)
+    assert kept.checks[0].samples[0].texts[0].text == redaction.WITHHELD
+    assert kept.history == entered.history
+    code, said = found(path, "--history", where)
     assert code == 0
-    assert "only the history can tell" in said["not covered"]["the record but for its withheld texts"]
+    assert said["attested"]["the record's place in its history"].startswith("The record is run 1 of the history")
+
+
+def test_a_record_without_its_texts_is_the_run_that_was_entered_and_no_new_one(audited, tmp_path):
+    where = str(tmp_path / "history.sqlite")
+    (entered,) = history.add(where, [read(audited.record)])
+    data = json.loads(entered.to_json())
+    less = Record.model_validate(redaction.withheld(data, redaction.chosen(data), "of age"))
+
+    (again,) = history.add(where, [less])
+
+    assert again.history == entered.history
+    assert len(history.entries(where)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("9",), "no run 9"),
+        (("1", "--check", "nobody"), "nobody"),
+        (("1", "--containing", "Nobody Atall"), "no such text in the record"),
+    ],
+)
+def test_what_cannot_be_withheld_from_a_history_is_told(audited, cli, tmp_path, arguments, says):
+    where = tmp_path / "history.sqlite"
+    history.add(str(where), [read(audited.record)])
+
+    ended = cli("history", "redact", *arguments, "--history", where)
+
+    assert ended.code == 2
+    assert says in ended.err

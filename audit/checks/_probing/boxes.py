@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audit import laws
-from audit.checks._estimate import Estimate
 from audit.checks._probing.null import LEVEL
 from audit.checks._probing.specific import OperatingPoint
 from audit.checks._probing.sweeps import Corrected
+from audit.checks._stats.estimates import Estimate
 from audit.types import Box
 
 

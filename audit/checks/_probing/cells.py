@@ -13,12 +13,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from audit.checks._auroc import auroc
 from audit.checks._probing.designs import Design, Source
 from audit.checks._probing.logistic import log_loss
 from audit.checks._probing.null import Null, areas
 from audit.checks._probing.task import Task
 from audit.checks._probing.workers import Workers
+from audit.checks._stats.roc import auroc
 from audit.shapes import Bools, Floats
 
 Estimator: TypeAlias = Literal["mean_difference", "logistic"]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from audit import shapes
-from audit.checks._clusters import cluster_count
 from audit.checks._probing.cells import PENALTIES, Estimator
 from audit.checks._probing.designs import Vectors
 from audit.checks._probing.folds import CannotProbe
@@ -21,6 +20,7 @@ from audit.checks._probing.null import LEVEL
 from audit.checks._probing.sweeps import Cell, CellStates, Sweep
 from audit.checks._probing.task import Task
 from audit.checks._probing.workers import workers
+from audit.checks._stats.clustering import cluster_count
 from audit.shapes import Floats
 from audit.types import Direction
 

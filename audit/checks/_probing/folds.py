@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.checks._clusters import Labels, Way, ways
+from audit.checks._stats.clustering import Labels, Way, ways
 from audit.shapes import Bools, Ints
 
 FEWEST_FOLDS = 3

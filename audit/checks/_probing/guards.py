@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from audit.checks._clusters import cluster_count
 from audit.checks._probing.task import Task
+from audit.checks._stats.clustering import cluster_count
 from audit.types import Guards, ValidityCheck
 
 

@@ -21,11 +21,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from audit.checks._permutations import draws_needed
 from audit.checks._probing.designs import Design
 from audit.checks._probing.folds import CannotProbe
 from audit.checks._probing.task import Task
 from audit.checks._probing.workers import Workers
+from audit.checks._stats.permutations import draws_needed
 from audit.shapes import Bools, Floats
 
 Statistic: TypeAlias = Literal["ridge", "mean_difference"]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.checks._clusters import chosen, cluster_count
-from audit.checks._estimate import Estimate
 from audit.checks._probing.folds import CannotProbe
 from audit.checks._probing.task import Task
 from audit.checks._stats import clustered_proportion
+from audit.checks._stats.clustering import chosen, cluster_count
+from audit.checks._stats.estimates import Estimate
 from audit.shapes import Bools, Floats
 from audit.types import ALPHA
 

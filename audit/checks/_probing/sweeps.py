@@ -15,14 +15,14 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from audit import shapes
-from audit.checks._auroc import clustered_auroc, clustered_auroc_difference
-from audit.checks._estimate import Estimate
-from audit.checks._permutations import permutation_p
 from audit.checks._probing.cells import CellResult, Estimator, Pipeline, probe
 from audit.checks._probing.designs import Vectors
 from audit.checks._probing.folds import CannotProbe
 from audit.checks._probing.task import Task
 from audit.checks._probing.workers import workers
+from audit.checks._stats.estimates import Estimate
+from audit.checks._stats.permutations import permutation_p
+from audit.checks._stats.roc import clustered_auroc, clustered_auroc_difference
 from audit.requests import StateAnswer
 from audit.shapes import Floats
 

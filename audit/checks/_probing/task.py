@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.checks._clusters import Labels, chosen, ways
-from audit.checks._permutations import block_permutations
 from audit.checks._probing.folds import Folds, grouped_folds
+from audit.checks._stats.clustering import Labels, chosen, ways
+from audit.checks._stats.permutations import block_permutations
 from audit.shapes import Bools
 
 

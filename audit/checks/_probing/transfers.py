@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.checks._auroc import clustered_auroc
-from audit.checks._clusters import chosen
-from audit.checks._estimate import Estimate
 from audit.checks._probing.cells import Estimator, Pipeline
 from audit.checks._probing.folds import CannotProbe
 from audit.checks._probing.sweeps import Advance, Cell, CellStates, sweep
 from audit.checks._probing.task import Task
+from audit.checks._stats.clustering import chosen
+from audit.checks._stats.estimates import Estimate
+from audit.checks._stats.roc import clustered_auroc
 from audit.shapes import Floats
 
 

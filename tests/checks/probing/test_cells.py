@@ -9,10 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from audit.checks._auroc import auroc
 from audit.checks._probing import PENALTIES, Pipeline, Task, make_task
 from audit.checks._probing.cells import Probed, probe
 from audit.checks._probing.designs import Vectors
+from audit.checks._stats.roc import auroc
 
 Plant = Callable[..., SimpleNamespace]
 

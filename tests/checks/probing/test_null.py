@@ -10,12 +10,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from audit.checks._permutations import permutation_p
 from audit.checks._probing import CannotProbe, Cell, Pipeline, by_position, make_null, make_task, sweep
 from audit.checks._probing.cells import probe
 from audit.checks._probing.designs import Vectors
 from audit.checks._probing.null import areas
 from audit.checks._probing.workers import Workers
+from audit.checks._stats.permutations import permutation_p
 
 Plant = Callable[..., SimpleNamespace]
 

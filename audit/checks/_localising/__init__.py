@@ -1,0 +1,1 @@
+"""Parts of a model that carry the effect of a swap, ranked and confirmed: the parts of ``localise``."""

@@ -351,7 +351,7 @@ def save(record: Record, path: Path, name: str, template: str = report.TECHNICAL
     Raises
     ------
     UserError
-        When it cannot be made, or the disk is full: under the report or under what it is laid out in.
+        When it cannot be made, or the disk is full: under the report, or under what it is laid out in, as is said.
     """
     save_as(path, lambda: report.render(record, name, template=template))
 
@@ -381,9 +381,19 @@ def save_content(path: Path, content: bytes) -> None:
 
 
 def save_as(path: Path, content: Callable[[], bytes]) -> None:
-    """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be written."""
+    """Write what a function makes, whole or not at all; raises ``UserError`` where it cannot be made or written."""
     try:
-        _write_whole(path, content())
+        made = content()
+    except OSError as error:
+        raise user_error(
+            "A report cannot be made",
+            where=str(error.filename or f"making {path.name}"),
+            found=error.strerror or str(error),
+            expected="what the report is made with: the templates and fonts of this installation",
+            do="look at that file; `inspectoscope doctor` says what is missing",
+        ) from error
+    try:
+        _write_whole(path, made)
     except OSError as error:
         raise user_error(
             "A report cannot be written",

@@ -62,6 +62,9 @@ AMOUNT_OTHER_ROWS = 0.3
 AMOUNT_SAME_ROWS = 0.05
 """The same for comparisons on the same rows."""
 
+AMOUNT_CLOSED = 1.0
+"""Logits that the old model takes from women and the new one does not."""
+
 SAMPLED = 0.3
 """Standard deviation, in logits, by which sampled answers to the same text differ."""
 
@@ -274,6 +277,8 @@ class Case:
 
     penalty: float = 0.0
     """Logits that the new model takes from women."""
+    before: float = 0.0
+    """The same of the old model."""
     same_rows: bool = False
     sampled: bool = False
     """Whether answers are sampled, with another seed in each audit."""
@@ -282,6 +287,7 @@ class Case:
 
     def __str__(self) -> str:
         model = f"worse by {self.penalty:g} logits" if self.penalty else "the same model"
+        model = f"a gap of {self.before:g} logits that closed" if self.before > self.penalty else model
         return f"{model}, {'the same' if self.same_rows else 'other'} rows" + ", sampled answers" * self.sampled
 
 
@@ -294,7 +300,7 @@ def comparisons(case: Case, pairs: int, checks: Sequence[str] = (), seed: int = 
         rows = base.sample(first, case.rows)
         again = rows if case.same_rows else base.sample(second, case.rows)
         seeds = (2 * pair, 2 * pair + 1) if case.sampled else (None, None)
-        old = audited(policy, rows, base.model(seed=seeds[0]))
+        old = audited(policy, rows, base.model(case.before, seed=seeds[0]))
         new = audited(policy, again, base.model(case.penalty, seed=seeds[1]), seed=2)
         yield diff.compare(old, new, margin=case.margin)
 
@@ -345,6 +351,7 @@ CASES = {
     "worse_other_rows": Case(penalty=AMOUNT_OTHER_ROWS),
     "worse_same_rows": Case(penalty=AMOUNT_SAME_ROWS, same_rows=True),
     "worse_same_rows_sampled": Case(penalty=AMOUNT_OTHER_ROWS, same_rows=True, sampled=True),
+    "closed_same_rows": Case(before=AMOUNT_CLOSED, same_rows=True),
 }
 """What is compared, by the key of its figure."""
 

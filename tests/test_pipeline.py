@@ -224,3 +224,32 @@ def test_an_override_that_leads_nowhere_is_refused(session_policy, untrained_mod
         audited(session_policy("swap"), untrained_model, tmp_path, **{"checks.swop.criteria.0.at_most": "0.1"})
 
     assert "--set checks.swop.criteria.0.at_most" in str(error.value)
+
+
+# ---- what a report is written to, and what it is made with ---------------------------------------
+
+
+def test_what_cannot_be_made_is_not_told_of_where_it_was_to_be_written(tmp_path):
+    def made():
+        raise OSError(5, "Input/output error", "/templates/technical.html.j2")
+
+    with pytest.raises(UserError) as refused:
+        pipeline.save_as(tmp_path / "report.html", made)
+
+    assert str(refused.value) == (
+        "A report cannot be made\n\n/templates/technical.html.j2: Input/output error\n"
+        "  expected: what the report is made with: the templates and fonts of this installation\n"
+        "  do: look at that file; `inspectoscope doctor` says what is missing"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_told_of_where_it_was_to_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(UserError) as refused:
+        pipeline.save_as(tmp_path / "file" / "report.html", lambda: b"<html>")
+
+    (problem,) = refused.value.problems
+    assert refused.value.title == "A report cannot be written"
+    assert (problem.where, problem.found) == (f"{tmp_path}/file/report.html", "File exists")

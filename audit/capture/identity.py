@@ -133,5 +133,10 @@ def _described(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        # A disk that fails while it is read does not say in which file.
+        error.filename = error.filename or str(path)
+        raise

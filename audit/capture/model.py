@@ -122,16 +122,18 @@ def open_model(reference: str, task: Task, switches: Switches, *, weights: bool 
     Raises
     ------
     UserError
-        When the folder is missing or holds no configuration, tokenizer or safe weights; when the weights
-        lack the task's head; when the device or dtype is not there.
+        When the folder is missing, cannot be read, or holds no configuration, tokenizer or safe weights; when the
+        weights lack the task's head; when the device or dtype is not there.
     """
-    folder, kind = _folder(reference, switches)
-    config = _checked_config(folder, reference, switches)
-    _check_weights(folder, reference, switches)
-    _check_tokenizer(folder, reference)
+    with _reading(reference):
+        folder, kind = _folder(reference, switches)
+        config = _checked_config(folder, reference, switches)
+        _check_weights(folder, reference, switches)
+        _check_tokenizer(folder, reference)
     device, dtype = _device(switches.device), _dtype(switches, config)
-    looks = identity.looks(folder)
-    identified = identity.of_folder(folder)
+    with _reading(reference):
+        looks = identity.looks(folder)
+        identified = identity.of_folder(folder)
     with _quiet():
         tokenizer = _load_tokenizer(folder, reference, switches)
         if weights:
@@ -153,11 +155,12 @@ def identify(reference: str, switches: Switches) -> identity.Identity:
     UserError
         When the folder is missing or holds nothing that a run would open.
     """
-    folder, _ = _folder(reference, switches)
-    _checked_config(folder, reference, switches)
-    _check_weights(folder, reference, switches)
-    _check_tokenizer(folder, reference)
-    return identity.of_folder(folder)
+    with _reading(reference):
+        folder, _ = _folder(reference, switches)
+        _checked_config(folder, reference, switches)
+        _check_weights(folder, reference, switches)
+        _check_tokenizer(folder, reference)
+        return identity.of_folder(folder)
 
 
 def adopt(
@@ -251,6 +254,21 @@ def _context(
 
 
 # ---- what is refused -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(reference: str) -> Iterator[None]:
+    """Turn a file of the model that the system does not let us read into an error that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise user_error(
+            "The model cannot be read",
+            where=str(error.filename or reference),
+            found=error.strerror or str(error),
+            expected="files that you may read, on a disk that gives them",
+            do="look at who may read the file, and whether its disk is there",
+        ) from error
 
 
 def _folder(reference: str, switches: Switches) -> tuple[Path, Literal["folder", "hub"]]:

@@ -5,20 +5,22 @@ Holm's correction over every judged number of the policy, so that a model that d
 in at most 2.5 of 100 comparisons, however many numbers there are. The bad side is the metric's own (``worse``), not
 that of a bound. Where both sides are bad, the hypothesis is that the new value lies no farther from the null value:
 it is rejected where the new value is shown to lie beyond the old one *and* beyond its mirror image, on either side.
+Of two rows that are one gap seen from two sides, one is told (``mirrors``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from scipy.special import ndtri
 
 from audit import laws
-from audit.diff import contrasts
+from audit.diff import contrasts, mirrors
 from audit.diff.contrasts import Contrast
+from audit.diff.mirrors import Key
 from audit.holm import holm
 from audit.record import CheckPart
 from audit.types import (
@@ -27,12 +29,10 @@ from audit.types import (
     FEWEST_CLUSTERS,
     MeasuredChange,
     Measurement,
+    Mirror,
     Shift,
     Worse,
 )
-
-Key: TypeAlias = tuple[str, str, str, str]
-"""Metric, group, reference and stratum: what names a number within a check."""
 
 FEW = f"it rests on fewer than {FEWEST_CLUSTERS} clusters, which claim nothing beyond the cases tested"
 OTHER_ROWS = "it is exact, and the rows are not the same: there is no error to compare the change with"
@@ -71,10 +71,10 @@ def changes(old: CheckPart, new: CheckPart, *, same_rows: bool, margin: float) -
 
     ``margin`` is the share of a bound's distance from no effect that a judged change must exceed.
     """
-    judged, before = distances(old, new), by_key(old)
+    judged, before, after = distances(old, new), by_key(old), by_key(new)
     metrics = {metric.name: metric for metric in new.metrics}
     out = []
-    for key, m in by_key(new).items():
+    for key, m in after.items():
         then = before.get(key)
         if then is None or key[0] not in metrics or not comparable(then, m):
             continue
@@ -89,8 +89,9 @@ def changes(old: CheckPart, new: CheckPart, *, same_rows: bool, margin: float) -
             difference=m.value - then.value,
             margin=margin * judged.get(key[0], 0.0),
             shift=Shift.UNTESTED,
+            mirror=mirrors.found(key, before, after),
         )
-        out.append(_light(_compared(change, same_rows=same_rows)))
+        out.append(_light(_compared(change, same_rows=same_rows, distance=judged.get(key[0], math.inf))))
     return out
 
 
@@ -104,12 +105,15 @@ def comparable(old: Measurement, new: Measurement) -> bool:
     return (old.unit, old.worse, old.null) == (new.unit, new.worse, new.null)
 
 
-def _compared(change: MeasuredChange, *, same_rows: bool) -> MeasuredChange:
+def _compared(change: MeasuredChange, *, same_rows: bool, distance: float = math.inf) -> MeasuredChange:
     old, new = change.old, change.new
     if old.exact and new.exact:
         if not same_rows:
             return replace(change, why=OTHER_ROWS)
-        return replace(change, how="exact", shift=_moved(old, new, change.margin))
+        shift = _moved(old, new, change.margin)
+        return replace(
+            change, how="exact", shift=shift, mirror=_with_gap(change, lambda: _moved_away(change), distance)
+        )
     if any(not m.exact and (m.n if m.clusters is None else m.clusters) < FEWEST_CLUSTERS for m in (old, new)):
         return replace(change, why=FEW)
     minus, plus, how = _contrasts(old, new, same_rows=same_rows)
@@ -125,7 +129,17 @@ def _compared(change: MeasuredChange, *, same_rows: bool) -> MeasuredChange:
         p_worse=worse,
         p_better=better,
         shift=Shift.NOISE,
+        mirror=_with_gap(change, lambda: _p_away(old, minus, plus, step), distance),
     )
+
+
+def _with_gap(change: MeasuredChange, p_away: Callable[[], tuple[float, float]], distance: float) -> Mirror | None:
+    """Return the change's mirror, with how the gap between both moved."""
+    if change.mirror is None:
+        return None
+    farther, nearer = p_away()
+    gap = mirrors.gap(change.old, change.new, farther=farther, nearer=nearer, distance=distance)
+    return replace(change.mirror, gap=gap)
 
 
 def _contrasts(
@@ -150,11 +164,21 @@ def _moved(old: Measurement, new: Measurement, margin: float) -> Shift:
     return Shift.WORSE if gain > 0 else Shift.BETTER
 
 
+def _moved_away(change: MeasuredChange) -> tuple[float, float]:
+    """Return 0 for whichever of "no farther" and "no nearer" two exact values refute, else 1."""
+    gone = _distance(change.new) - _distance(change.old)
+    return float(gone <= change.margin), float(-gone <= change.margin)
+
+
 def _badness(m: Measurement) -> float:
     """Return a number that is larger the worse the value is."""
     if m.worse is Worse.AWAY:
-        return abs(m.value - (m.null or 0.0))
+        return _distance(m)
     return m.value if m.worse is Worse.HIGHER else -m.value
+
+
+def _distance(m: Measurement) -> float:
+    return abs(m.value - (m.null or 0.0))
 
 
 def _rounding(old: Measurement, new: Measurement) -> bool:
@@ -196,7 +220,7 @@ def corrected(those: Sequence[MeasuredChange]) -> tuple[MeasuredChange, ...]:
     better = holm([change.p_better for change in tested if change.p_better is not None])
     adjusted = {id(c): pair for c, pair in zip(tested, zip(worse, better, strict=True), strict=True)}
     out = [_said(change, *adjusted[id(change)], len(tested)) if id(change) in adjusted else change for change in those]
-    return tuple(sorted(out, key=_news))
+    return tuple(sorted(mirrors.told(out), key=_news))
 
 
 def _said(change: MeasuredChange, worse: float, better: float, tests: int) -> MeasuredChange:
@@ -219,7 +243,7 @@ def _detectable(change: MeasuredChange, tests: int) -> float | None:
     return half / float(-ndtri(ALPHA)) * float(ndtri(laws.POWER) - ndtri(level))
 
 
-_ORDER = (Shift.WORSE, Shift.UNTESTED, Shift.NOISE, Shift.BETTER)
+_ORDER = (Shift.WORSE, Shift.UNTESTED, Shift.NOISE, Shift.MIRRORED, Shift.BETTER)
 
 
 def _news(change: MeasuredChange) -> tuple[int, float]:

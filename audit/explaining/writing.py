@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from audit import pipeline
@@ -21,7 +21,7 @@ def write(explanation: Explanation, folder: Path, formats: Sequence[str]) -> tup
     failed: list[UserError] = []
     content = explanation.to_json().encode("utf-8")
     paths = {name: folder / pages.FILES[name] for name in formats}
-    if "json" in paths and all(path.is_file() for path in paths.values()) and paths["json"].read_bytes() == content:
+    if _there_already(paths, content):
         return list(paths.values()), []
     for name in sorted(formats, key=lambda each: each == "json"):
         try:
@@ -31,6 +31,16 @@ def write(explanation: Explanation, folder: Path, formats: Sequence[str]) -> tup
             continue
         written.append(paths[name])
     return written, failed
+
+
+def _there_already(paths: Mapping[str, Path], content: bytes) -> bool:
+    """Whether all formats lie there, the data as they would be written; what cannot be looked at is made anew."""
+    try:
+        return (
+            "json" in paths and all(path.is_file() for path in paths.values()) and paths["json"].read_bytes() == content
+        )
+    except OSError:
+        return False
 
 
 def save(explanation: Explanation, path: Path, name: str) -> None:

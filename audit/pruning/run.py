@@ -6,7 +6,6 @@ everything about it is known, and takes its name in one step: whoever finds a fo
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -121,11 +120,11 @@ def run(
     if isinstance(prepared, NothingToCut):
         return prepared
     with writing.beside(save) as folder:
-        writing.write_copy(prepared.job.fresh(), prepared.fitted.cut, prepared.fitted.texts[:2], folder)
+        writing.write_copy(prepared.job.fresh(), prepared.fitted.cut, prepared.fitted.texts[:2], folder, save)
         as_it = replace(switches, dtype=prepared.job.dtype, allow_pickle=False, revision=None)
         made = _measured(prepared, open_model(str(folder), policy.task, as_it))
-        (folder / outcome.FILE).write_text(outcome.document(made), encoding="utf-8")
-        (folder / PAGE).write_text(wording.markdown(made), encoding="utf-8")
+        said = {outcome.FILE: outcome.document(made), PAGE: wording.markdown(made)}
+        writing.write_texts(said, folder, save)
     return made
 
 
@@ -215,8 +214,7 @@ def _measured(prepared: _Prepared, copy: LoadedModel) -> Pruned:
     """Measure the copy, and matched random cuts beside it."""
     job, fitted, before = prepared.job, prepared.fitted, prepared.before
     bench = job.bench()
-    with tempfile.TemporaryDirectory(prefix="inspectoscope-prune-", ignore_cleanup_errors=True) as name:
-        scratch = Path(name)
+    with writing.scratch() as scratch:
         after = measuring.measure(bench, copy, scratch / "copy")
         randoms = tuple(_randoms(job, fitted, before, scratch))
     behaviours = _behaviours(job.target, before, after)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from audit.record import CheckPart, Record
-from audit.report import view
+from audit.report import leading, view
 from audit.types import (
     VERDICT_ORDER,
     Exhibit,
@@ -209,6 +209,24 @@ class MetricTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lead:
+    """The line that stands for a check where there is room for one."""
+
+    line: Line
+    chosen: str = ""
+    """Of how many numbers it is the largest (``leading``); "" where a verdict or the lack of others picks it."""
+
+    @property
+    def told(self) -> str:
+        """The line in plain words, without a full stop; a number chosen for its size says so."""
+        m = self.line.measurement
+        if not self.chosen or m is None:
+            return self.line.reading
+        caveat = "" if m.exact else f", and {leading.CAVEAT}"
+        return f"{self.line.reading}; this is the {self.chosen} such numbers{caveat}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckView:
     """A check as the report tells it."""
 
@@ -262,20 +280,31 @@ class CheckView:
         return max(len(self.lines) - PRINTED_LINES, 0)
 
     @cached_property
+    def lead(self) -> Lead | None:
+        """The worst line, or the one that ``leading`` chooses where none is judged; None where nothing was measured."""
+        if not self.lines or self.lines[0].hypothesis is not None:
+            return Lead(line=self.lines[0]) if self.lines else None
+        # Nothing is judged, so the lines stand in the order in which the check measured them.
+        index, how = leading.chosen(self.part.measurements)
+        return Lead(line=self.lines[index], chosen=how)
+
+    @cached_property
     def readings(self) -> tuple[Line, ...]:
-        """The lines put into plain words: the worst ones, or the first where none is judged."""
-        return self.lines[:READINGS]
+        """The lines put into plain words: the worst ones; where none is judged the one that leads, then the first."""
+        if self.lead is None:
+            return ()
+        return (self.lead.line, *(line for line in self.lines if line is not self.lead.line))[:READINGS]
 
     @property
     def headlines(self) -> tuple[str, ...]:
-        """What a summary tells of the check, in sentences: how each criterion came out, else the first line."""
+        """What a summary tells of the check, in sentences: how each criterion came out, else the line that leads."""
         decided = tuple(
             f"{sentence}; the policy accepts {c.deciding.accepts if len(c.sentences) == 1 else c.accepted}"
             for c in self.criteria
             if c.deciding
             for sentence in c.sentences
         )
-        return decided or tuple(line.reading for line in self.lines[:1])
+        return decided or (() if self.lead is None else (self.lead.told,))
 
     @cached_property
     def exhibits(self) -> tuple[Exhibit, ...]:

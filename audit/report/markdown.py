@@ -133,8 +133,8 @@ def rows(check: CheckView) -> list[str]:
             )
             for c in check.criteria
         ]
-    first = check.lines[0] if check.lines else None
-    return [_row(check, check.part.verdict, first, "none set", check.part.place, check.part.reason)]
+    lead = (None, ()) if check.lead is None else (check.lead.line, (check.lead.told,))
+    return [_row(check, check.part.verdict, lead[0], "none set", check.part.place, check.part.reason, lead[1])]
 
 
 def _row(

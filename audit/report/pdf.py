@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from audit import explanation as explanations
 from audit import record as records
-from audit import resources
+from audit import resources, temporary
 from audit.errors import UserError, user_error
 from audit.explanation import Explanation
 from audit.record import Record
@@ -35,7 +36,9 @@ from audit.report.renderers import MISSING_PANGO
 from audit.types import Comparison
 
 _VARIANT = "pdf/a-3a"
+_TITLE = "The PDF cannot be made"
 _NO_LIBRARY = 69  # EX_UNAVAILABLE of sysexits.h
+_NO_ROOM = 73  # EX_CANTCREAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +82,12 @@ def render_explanation(explanation: Explanation, *, limits: Limits | None = None
 
 def _laid_out(content: str, template: str, created: str, limits: Limits) -> bytes:
     """Lay out a record or a comparison in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="inspectoscope-") as folder:
-        source, target = Path(folder, "record.json"), Path(folder, "report.pdf")
-        source.write_text(content, encoding="utf-8")
+    with ExitStack() as stack:
+        with temporary.named(_TITLE):
+            made = tempfile.TemporaryDirectory(prefix="inspectoscope-", ignore_cleanup_errors=True)
+            folder = stack.enter_context(made)
+            source, target = Path(folder, "record.json"), Path(folder, "report.pdf")
+            source.write_text(content, encoding="utf-8")
         command = [sys.executable, "-P", "-m", "audit.report.pdf"]
         command += [str(source), str(target), template, str(limits.memory_bytes), str(limits.processor_seconds)]
         try:
@@ -90,9 +96,12 @@ def _laid_out(content: str, template: str, created: str, limits: Limits) -> byte
             )
         except subprocess.TimeoutExpired as error:
             raise _stopped(f"no result after {limits.seconds:g} seconds", limits) from error
+        except OSError as error:
+            raise _stopped(f"the layout process cannot be started: {error.strerror or error}", limits) from error
         if done.returncode:
             raise _failure(done.returncode, done.stderr.decode("utf-8", "replace"), limits)
-        return target.read_bytes()
+        with temporary.named(_TITLE):
+            return target.read_bytes()
 
 
 def _surroundings(created: str) -> dict[str, str]:
@@ -104,9 +113,11 @@ def _failure(code: int, errors: str, limits: Limits) -> UserError:
     if code == -getattr(signal, "SIGXCPU", 0):
         return _stopped(f"no result after {limits.processor_seconds} seconds of computing", limits)
     last = errors.strip().splitlines()[-1:] or [f"the layout process ended with code {code}"]
+    if code == _NO_ROOM:
+        return temporary.refused(_TITLE, last[0])
     if code == _NO_LIBRARY:
         return user_error(
-            "The PDF cannot be made",
+            _TITLE,
             where="Pango",
             found=last[0],
             expected="the system libraries that draw text (Pango, HarfBuzz)",
@@ -117,7 +128,7 @@ def _failure(code: int, errors: str, limits: Limits) -> UserError:
 
 def _stopped(found: str, limits: Limits) -> UserError:
     return user_error(
-        "The PDF cannot be made",
+        _TITLE,
         where="layout of report.pdf",
         found=found,
         expected=str(limits),
@@ -138,15 +149,22 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(str(error).splitlines()[0] + "\n")
         return _NO_LIBRARY
     _limit(int(memory_bytes), int(processor_seconds))
-    if template == document.TEMPLATE:
-        Path(target).write_bytes(write_changes(document.read(Path(source).read_text(encoding="utf-8"))))
-        return 0
-    if template == explained.TEMPLATE:
-        Path(target).write_bytes(write_explanation(explanations.parsed(Path(source).read_bytes(), source)))
-        return 0
-    record = records.read(Path(source))
-    Path(target).write_bytes(write(record, page.fill(record, medium="print", template=template), template))
+    content = _made(Path(source), template)
+    try:
+        Path(target).write_bytes(content)
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror or error}\n")
+        return _NO_ROOM
     return 0
+
+
+def _made(source: Path, template: str) -> bytes:
+    if template == document.TEMPLATE:
+        return write_changes(document.read(source.read_text(encoding="utf-8")))
+    if template == explained.TEMPLATE:
+        return write_explanation(explanations.parsed(source.read_bytes(), str(source)))
+    record = records.read(source)
+    return write(record, page.fill(record, medium="print", template=template), template)
 
 
 def _limit(memory_bytes: int, processor_seconds: int) -> None:

@@ -20,6 +20,8 @@ class Shift(StrEnum):
     """No change is shown; that is not the same as no change."""
     UNTESTED = "not_tested"
     """It cannot be said: too few clusters, or exact values of different rows."""
+    MIRRORED = "mirrored"
+    """It changed, and the same change is told of the number with both groups swapped."""
 
 
 class Topic(StrEnum):
@@ -60,6 +62,17 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mirror:
+    """The number that says the same of two groups, seen from the other one: its group and reference are swapped."""
+
+    group: str
+    reference: str
+    gap: Literal["nearer", "farther", "turned", "unclear"] = "unclear"
+    """How the gap between the two is shown to have moved: nearer to no effect, farther from it, beyond its bound on one
+    side before and on the other now, or not shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasuredChange:
     """One number of both runs, and whether its change is beyond noise.
 
@@ -93,6 +106,8 @@ class MeasuredChange:
     """The smallest change for the worse that would have been reported with a chance of 80 %."""
     why: str = ""
     """Why it was not tested."""
+    mirror: Mirror | None = None
+    """The number that says the same from the other side, where both runs have it and only one side is bad."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from audit.errors import UserError
 from audit.types import Decision, Place
 
 PLACE = Place(path="policy.yaml", line=7, column=13)
+UNREADABLE = Path("/proc/self/mem")
+"""A file that is there, and that nobody can read from its start: not even who may read everything."""
 
 
 def refusal(reference, task="sequence-classification", **switches):
@@ -65,6 +68,25 @@ def test_a_missing_folder(tmp_path):
             f"--model: there is no folder '{tmp_path}/nowhere'",
             "  expected: a folder with config.json, a tokenizer and *.safetensors, or a hub id such as owner/name",
             "  do: check the spelling and the folder you start from",
+        ]
+    )
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="a file that gives nothing stands at /proc/self/mem on Linux")
+@pytest.mark.parametrize(("file", "where"), [("model.safetensors", "/model.safetensors"), ("config.json", "")])
+def test_a_file_that_cannot_be_read(saved, file, where):
+    (saved / file).unlink()
+    (saved / file).symlink_to(UNREADABLE)
+
+    told = refusal(saved)
+
+    assert told == "\n".join(
+        [
+            "The model cannot be read",
+            "",
+            f"{saved}{where}: Input/output error",
+            "  expected: files that you may read, on a disk that gives them",
+            "  do: look at who may read the file, and whether its disk is there",
         ]
     )
 

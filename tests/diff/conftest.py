@@ -29,6 +29,8 @@ from audit.types import (
 PLACE = Place(path="policy.yaml", line=3)
 METRICS = (
     Metric(name="gap", title="Gap", meaning="", reading="{value}", unit="score", worse=Worse.AWAY, null=0.0),
+    Metric(name="lead", title="Lead", meaning="", reading="{value}", unit="score", worse=Worse.HIGHER, null=0.0),
+    Metric(name="ratio", title="Ratio", meaning="", reading="{value}", unit="", worse=Worse.LOWER, null=1.0),
     Metric(name="rate", title="Rate", meaning="", reading="{value}", unit="share", worse=Worse.HIGHER, null=0.0),
     Metric(name="accuracy", title="Accuracy", meaning="", reading="{value}", unit="share", worse=Worse.LOWER),
 )

@@ -104,6 +104,45 @@ def test_a_file_of_cases_gives_a_folder_for_each_and_a_bad_case_loses_no_other(e
     ]
 
 
+def test_a_file_where_the_folder_of_a_case_belongs_is_named_and_keeps_no_other_back(explain, untrained_model, tmp_path):
+    Path("cases.csv").write_text(f'text\n"{TEXT}"\n"Income high."\n', encoding="utf-8")
+    (tmp_path / "explain-out").mkdir()
+    (tmp_path / "explain-out" / "0001").write_text("in the way")
+
+    ended = explain("credit-decision", untrained_model, "--cases", "cases.csv", formats="json")
+
+    assert ended.code in {2, 3}
+    assert "\nA report cannot be written\n\nexplain-out/0001/explanation.json: " in ended.err
+    assert written(tmp_path / "explain-out" / "0002").case.kind == "text"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that gives nothing stands there on Linux")
+def test_a_model_that_cannot_be_read_is_named_and_not_the_folder_of_the_explanations(
+    explain, untrained_model, tmp_path
+):
+    model = Path(shutil.copytree(untrained_model, tmp_path / "model"))
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").symlink_to("/proc/self/mem")
+
+    ended = explain("credit-decision", model, "--row", 7)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"\nThe model cannot be read\n\n{model}/model.safetensors: Input/output error\n")
+
+
+def test_an_explanation_that_cannot_be_looked_at_is_made_anew(explain, untrained_model, tmp_path, monkeypatch):
+    first = explain("credit-decision", untrained_model, "--row", 7, formats="json")
+    (there,) = (tmp_path / "explain-out").iterdir()
+    there.unlink()
+    there.symlink_to("/proc/self/mem")
+
+    again = explain("credit-decision", untrained_model, "--row", 7, formats="json")
+
+    assert again.code == first.code
+    assert not there.is_symlink()
+    assert written(there.parent).case.kind == "row"
+
+
 def test_an_explanation_that_is_there_already_is_not_made_again(explain, untrained_model, tmp_path, monkeypatch):
     Path("cases.csv").write_text(f'text\n"{TEXT}"\n"Income high."\n', encoding="utf-8")
     from audit.explaining import run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from audit.pruning import outcome, run, wording
 from audit.pruning.run import How
 
 CPU = Switches(device="cpu")
+UNREADABLE = Path("/proc/self/mem")
+"""A file that is there, and that nobody can read from its start: not even who may read everything."""
 POLICY = resources.folder("policies") / "credit-decision.yaml"
 
 
@@ -220,19 +224,48 @@ def test_a_model_that_cannot_do_the_task_is_not_cut(small_policy, untrained_mode
     assert refused.value.title == "The behaviour cannot be measured"
 
 
+TO_BE_CUT = ("score_gap, at_most: 0.9", "score_gap, at_most: 0.02")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("broken", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_what_is_broken_off_leaves_nothing(biased_model, small_policy, tmp_path, monkeypatch, broken):
+@pytest.mark.parametrize("broken", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_what_is_broken_off_leaves_nothing_and_keeps_its_name(
+    biased_model, small_policy, tmp_path, monkeypatch, broken
+):
     def fail(*_):
         raise broken
 
     monkeypatch.setattr("audit.pruning.outcome.document", fail)
-    policy = small_policy("swap").change("score_gap, at_most: 0.9", "score_gap, at_most: 0.02").path
+    policy = small_policy("swap").change(*TO_BE_CUT).path
     here = tmp_path / "here"
 
-    with pytest.raises((UserError, KeyboardInterrupt)) as ended:
+    with pytest.raises(type(broken)) as ended:
         pruned(policy, biased_model, here, randoms=0)
 
+    assert ended.value is broken
     assert [p.name for p in here.iterdir()] == ["store"]
-    if isinstance(ended.value, UserError):
-        assert ended.value.problems[0].found == f"No space left on device ({here})"
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="a file that gives nothing stands at /proc/self/mem on Linux")
+def test_a_model_that_can_no_longer_be_read_is_not_told_of_the_folder_of_the_copy(
+    biased_model, small_policy, tmp_path, monkeypatch
+):
+    model = Path(shutil.copytree(biased_model, tmp_path / "model"))
+    measure = run.measuring.measure
+
+    def measured_and_lost(*given):
+        out = measure(*given)
+        (model / "model.safetensors").unlink()
+        (model / "model.safetensors").symlink_to(UNREADABLE)
+        return out
+
+    monkeypatch.setattr(run.measuring, "measure", measured_and_lost)
+    here = tmp_path / "here"
+
+    with pytest.raises(UserError) as ended:
+        pruned(small_policy("swap").change(*TO_BE_CUT).path, model, here, randoms=0)
+
+    (problem,) = ended.value.problems
+    assert ended.value.title == "The model cannot be read"
+    assert (problem.where, problem.found) == (f"{model}/model.safetensors", "Input/output error")
+    assert [p.name for p in here.iterdir()] == ["store"]

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -275,3 +276,36 @@ def test_a_machine_without_pango_is_told_what_to_install(
         "  do: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 (Debian, Ubuntu); the other formats "
         "need none of them"
     )
+
+
+# ---- the folder for temporary files --------------------------------------------------------------
+
+
+def test_a_folder_for_temporary_files_that_cannot_be_written_is_named(
+    small_record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+
+    with pytest.raises(UserError) as caught:
+        pdf.render(small_record)
+
+    assert str(caught.value) == (
+        f"The PDF cannot be made\n\n{tmp_path}/file: Not a directory\n"
+        "  expected: a folder for temporary files that can be written, with room\n"
+        "  do: make room there, or name another folder in the environment variable TMPDIR"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full stands at /dev/full on Linux")
+def test_a_folder_for_temporary_files_that_fills_up_under_the_layout_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pdf, "_limit", lambda *_: None)  # it would hold for this process too
+    monkeypatch.setattr(pdf, "_made", lambda *_: b"%PDF")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    code = pdf.main(["record.json", "/dev/full", "technical", "1", "1"])
+    (problem,) = pdf._failure(code, capfd.readouterr().err, pdf.Limits()).problems
+
+    assert (problem.where, problem.found) == (str(tmp_path), "No space left on device")

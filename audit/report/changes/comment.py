@@ -78,7 +78,7 @@ def _sections(comparison: Comparison) -> Iterator[list[str]]:
         ("Check", "What"),
         ((escaped(a.check_title, 200), escaped(a.what, 300)) for a in comparison.appeared),
     )
-    for shift in (Shift.UNTESTED, Shift.BETTER, Shift.NOISE):
+    for shift in (Shift.UNTESTED, Shift.BETTER, Shift.MIRRORED, Shift.NOISE):
         those = comparison.shifted(shift)
         title = f"{wording.SHIFT_WORDS[shift].capitalize()}: {len(those)}"
         yield _table(title, ("What", "Before", "Now", "Change"), map(_number, those))
@@ -97,7 +97,7 @@ def _worse(comparison: Comparison) -> Iterator[Sequence[str]]:
 
 def _number(change: MeasuredChange) -> Sequence[str]:
     shown = ChangeView(change=change)
-    told = shown.difference + (f", {shown.p}" if shown.p else "")
+    told = ", ".join(part for part in (shown.difference, shown.p, shown.note) if part)
     if change.shift is Shift.UNTESTED:
         told = change.why
     name = escaped(_named(change.check_title, shown.name), 300)

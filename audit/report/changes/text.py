@@ -35,6 +35,7 @@ def lines(comparison: Comparison) -> list[str]:
         ),
         *_listed("Not tested", _numbers(comparison, Shift.UNTESTED)),
         *_listed("Better", _numbers(comparison, Shift.BETTER)),
+        *_listed("The same seen from the other group", _numbers(comparison, Shift.MIRRORED)),
         *_listed("New", (f"{each.check_title}: {each.what}" for each in comparison.appeared)),
         *_listed("Not assessed in either run", iter(comparison.unassessed)),
     ]

@@ -13,9 +13,25 @@ SHIFT_WORDS = {
     Shift.BETTER: "better beyond noise",
     Shift.NOISE: "no change shown",
     Shift.UNTESTED: "not tested",
+    Shift.MIRRORED: "mirrored",
 }
 
-SHIFT_SIGNS = {Shift.WORSE: "✖", Shift.BETTER: "✔", Shift.NOISE: "–", Shift.UNTESTED: "○"}
+SHIFT_SIGNS = {
+    Shift.WORSE: "✖",
+    Shift.BETTER: "✔",
+    Shift.NOISE: "–",
+    Shift.UNTESTED: "○",
+    Shift.MIRRORED: "–",
+}
+
+GAP_WORDS = {"nearer": SHIFT_WORDS[Shift.BETTER], "farther": SHIFT_WORDS[Shift.WORSE]}
+"""What is said of the number that tells how a gap between two groups moved."""
+
+DOUBTS = {
+    "unclear": "whether the gap between the two opened or closed is not shown",
+    "turned": "the gap turned: it lies beyond its bound on the other side now",
+}
+"""What is said beside a number of such a gap where both of its rows stand."""
 
 LOSS_WORDS = {
     "check": "is gone",
@@ -62,8 +78,24 @@ class ChangeView:
     def label(self) -> str:
         """Which group, against what and where; "" for a number of all rows."""
         m = self.change.new
-        parts = [m.group, f"against {m.reference}" if m.reference else "", f"where {m.stratum}" if m.stratum else ""]
-        return " ".join(part for part in parts if part)
+        return _label(m.group, m.reference, m.stratum)
+
+    @property
+    def mirrors(self) -> str:
+        """Which number tells the same change from the other side, and what is said of that one; "" where none does."""
+        c = self.change
+        if c.shift is not Shift.MIRRORED or c.mirror is None:
+            return ""
+        other = _label(c.mirror.group, c.mirror.reference, c.new.stratum)
+        return f"mirrors {other}, which is {GAP_WORDS[c.mirror.gap]}"
+
+    @property
+    def note(self) -> str:
+        """What a number that is measured from both sides is not to be read without; "" where there is no such thing."""
+        c = self.change
+        if c.mirror is None or c.shift not in {Shift.WORSE, Shift.BETTER}:
+            return self.mirrors
+        return DOUBTS.get(c.mirror.gap, "")
 
     @property
     def name(self) -> str:
@@ -94,9 +126,10 @@ class ChangeView:
 
     @property
     def p(self) -> str:
-        """The adjusted p-value of what is said; of "worse" where nothing is."""
+        """The adjusted p-value of how the number moved; of "worse" where nothing is said."""
         c = self.change
-        return view.p_value(c.p_better_adjusted if c.shift is Shift.BETTER else c.p_worse_adjusted)
+        opened = c.shift is Shift.MIRRORED and c.mirror is not None and c.mirror.gap == "farther"
+        return view.p_value(c.p_better_adjusted if opened or c.shift is Shift.BETTER else c.p_worse_adjusted)
 
     @property
     def words(self) -> str:
@@ -119,7 +152,13 @@ class ChangeView:
             return f"{told}; not tested, because {c.why}"
         shown = {Shift.WORSE: f" ({moved} is worse)"}.get(c.shift, "")
         how = ", ".join(part for part in (self.p, HOW_WORDS[c.how]) if part)
-        return f"{told}; {self.words}{shown}: {self.difference}, {how}"
+        doubt = f"; {self.note}" if self.note and not self.mirrors else ""
+        return f"{told}; {self.mirrors or self.words}{shown}: {self.difference}, {how}{doubt}"
+
+
+def _label(group: str, reference: str, stratum: str) -> str:
+    parts = [group, f"against {reference}" if reference else "", f"where {stratum}" if stratum else ""]
+    return " ".join(part for part in parts if part)
 
 
 def verdict_words(change: VerdictChange) -> str:
@@ -183,9 +222,11 @@ def explained_by(comparison: Comparison) -> str:
 
 def rest(comparison: Comparison) -> str:
     """Count what was not said to be worse."""
-    better, noise, untested = (len(comparison.shifted(s)) for s in (Shift.BETTER, Shift.NOISE, Shift.UNTESTED))
+    shifts = (Shift.BETTER, Shift.MIRRORED, Shift.NOISE, Shift.UNTESTED)
+    better, mirrored, noise, untested = (len(comparison.shifted(s)) for s in shifts)
     each = [
         (better, "number is better beyond noise", "numbers are better beyond noise"),
+        (mirrored, "mirrors another number", "mirror another number"),
         (noise, "shows no change", "show no change"),
         (untested, "could not be tested", "could not be tested"),
     ]

@@ -63,6 +63,7 @@ def test_no_text_from_outside_becomes_mark_up(hostile_comparison: Comparison) ->
         "<details><summary>No change shown: N</summary>",
         "<details><summary>Not tested: N</summary>",
         "<details><summary>Better beyond noise: N</summary>",
+        "<details><summary>Mirrored: N</summary>",
     }
     outside_code = re.sub("`[^`]*`", "", text)
     assert not re.search(r"@|https?:|www\.", outside_code)

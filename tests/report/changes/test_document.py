@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from audit.errors import UserError
 from audit.report import changes
 from audit.report.changes import document
-from audit.types import Comparison
+from audit.types import Comparison, Mirror, Shift
 
 # ---- JSON ----------------------------------------------------------------------------------------
 
@@ -88,6 +88,16 @@ def test_a_comparison_without_anything_worse_has_its_page_too(unchanged: Compari
 
     assert "Nothing is shown to have got worse." in words
     assert "seen from about" in words
+
+
+def test_a_mirrored_number_names_the_one_that_tells_its_change(comparison: Comparison, page_tree: Any) -> None:
+    row = comparison.judged[0]
+    mirror = Mirror(group="women", reference="men", gap="nearer")
+    mirrored = replace(comparison, judged=(replace(row, shift=Shift.MIRRORED, mirror=mirror),))
+
+    words = page_tree(changes.render(mirrored, "html").decode()).words
+
+    assert "mirrored Mirrors women against men, which is better beyond noise." in words
 
 
 def test_long_comparisons_are_cut_and_say_so(comparison: Comparison, page_tree: Any) -> None:

@@ -1,7 +1,11 @@
 """What a terminal says of a comparison."""
 
+from dataclasses import replace
+
+import pytest
+
 from audit.report import changes
-from audit.types import Comparison
+from audit.types import Comparison, Mirror, Shift
 
 
 def said(comparison: Comparison) -> str:
@@ -47,6 +51,40 @@ def test_what_else_differs_is_named(comparison: Comparison) -> None:
         "  model, name: models/invented-toxicity → models/invented-toxicity-2",
         "  criteria, swap-gap: bounds: Mean score gap at most 0.05 → Mean score gap at most 0.9",
     ]
+
+
+@pytest.mark.parametrize(("gap", "told"), [("nearer", "better beyond noise"), ("farther", "worse beyond noise")])
+def test_a_mirrored_number_names_the_one_that_tells_its_change(comparison: Comparison, gap: str, told: str) -> None:
+    row = comparison.judged[1]
+    named = replace(row.new, group="men", reference="women", stratum="")
+    mirror = Mirror(group="women", reference="men", gap=gap)  # type: ignore[arg-type]
+    mirrored = replace(row, new=named, shift=Shift.MIRRORED, mirror=mirror)
+
+    lines = said(replace(comparison, judged=(mirrored,), verdicts=(), lost=())).splitlines()
+
+    assert lines[0] == "Nothing is shown to have got worse."
+    assert lines[1].endswith(" 1 mirrors another number.")
+    (line,) = (lines[i + 1] for i, line in enumerate(lines) if line == "The same seen from the other group")
+    assert line.startswith(f"  {row.check_title}: {row.metric.title}, men against women: ")
+    assert f"; mirrors women against men, which is {told}: " in line
+
+
+@pytest.mark.parametrize(
+    ("gap", "told"),
+    [
+        ("unclear", "; whether the gap between the two opened or closed is not shown"),
+        ("turned", "; the gap turned: it lies beyond its bound on the other side now"),
+        ("farther", ", as independent samples"),
+    ],
+)
+def test_a_gap_of_which_both_rows_stand_is_told_with_the_reason(comparison: Comparison, gap: str, told: str) -> None:
+    row = comparison.judged[0]
+    mirror = Mirror(group="men", reference="women", gap=gap)  # type: ignore[arg-type]
+
+    lines = said(replace(comparison, judged=(replace(row, mirror=mirror),), verdicts=(), lost=())).splitlines()
+
+    (line,) = (line for line in lines if "worse beyond noise (" in line)
+    assert line.endswith(told)
 
 
 def test_nothing_worse_is_not_told_as_nothing_changed(unchanged: Comparison) -> None:

@@ -235,6 +235,13 @@ BaselineInput: TypeAlias = str
 ``counterfactual``           the token in the same place of the other text that the request gives
 """
 
+
+def baseline_name(baseline_input: BaselineInput) -> str:
+    """Return a baseline input as a reader is told of it: an ordinary token stands in quotes."""
+    kind, _, text = baseline_input.partition(":")
+    return f"“{text}”" if kind == "token" and text else baseline_input
+
+
 Group: TypeAlias = tuple[Span, ...]
 """Stretches of a text that are taken out together."""
 

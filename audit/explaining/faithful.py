@@ -17,6 +17,7 @@ import numpy as np
 from audit.explaining.frame import Frame
 from audit.explaining.pieces import Part
 from audit.explanation import BaselinePart, CheckPart, Piece, SetPart
+from audit.requests import baseline_name
 from audit.shapes import Floats
 
 
@@ -109,7 +110,9 @@ def checks(
 
 
 def _converged(baselines: Sequence[BaselinePart], frame: Frame) -> CheckPart:
-    found = ", ".join(f"{abs(b.completeness_delta):.1%} from {b.name} in {b.n_steps} steps" for b in baselines)
+    found = ", ".join(
+        f"{abs(b.completeness_delta):.1%} from {baseline_name(b.name)} in {b.n_steps} steps" for b in baselines
+    )
     return CheckPart(
         name="completeness",
         title="The attribution adds up",
@@ -125,7 +128,7 @@ def _two(baselines: Sequence[BaselinePart], refused: Sequence[str]) -> CheckPart
         name="two_baselines",
         title="Two baseline inputs",
         passed=len(baselines) == 2,
-        found=f"{' and '.join(b.name for b in baselines) or 'none'}{why}",
+        found=f"{' and '.join(baseline_name(b.name) for b in baselines) or 'none'}{why}",
         needed="two, because the baseline input shapes the answer",
     )
 

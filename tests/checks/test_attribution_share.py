@@ -42,7 +42,7 @@ def exhibit(found: Finding | NotAssessed, name: str) -> Any:
 
 
 FIRST = "integrated gradients from mask"
-SECOND = "integrated gradients from token:from"
+SECOND = "integrated gradients from “from”"
 ABLATED = "feature ablation from mask"
 
 
@@ -227,7 +227,7 @@ def test_texts_that_do_not_converge_are_left_out_and_listed(
     assert the(found, "protected_share", stratum=ABLATED).n == 40
     assert the(found, "method_agreement").n == 36
     assert check_of(found, "completeness").passed is True
-    assert check_of(found, "completeness").found == "90% of texts from mask, 90% of texts from token:from"
+    assert check_of(found, "completeness").found == "90% of texts from mask, 90% of texts from “from”"
     assert found.limits[1] == ("4 texts did not converge within 512 steps and are left out: sample rows 5, 6, 7, 8.")
     used, lost = exhibit(found, "baselines").rows[0][4:6]
     assert (used, lost) == (36, 4)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from audit.checks import _stats
-from audit.requests import Attributions, CannotAnswer, Contrast, Method, TokenAttribution
+from audit.requests import Attributions, CannotAnswer, Contrast, Method, TokenAttribution, baseline_name
 from audit.shapes import Bools, Floats
 from audit.types import Guards, Measurement, ParamProblem, ValidityCheck
 
@@ -55,7 +55,7 @@ class Attributed:
     @property
     def label(self) -> str:
         """Method and baseline input, as the report names them."""
-        return f"{self.method.replace('_', ' ')} from {self.baseline_input}"
+        return f"{self.method.replace('_', ' ')} from {baseline_name(self.baseline_input)}"
 
     @property
     def converged(self) -> list[int]:
@@ -162,7 +162,9 @@ def completeness_check(gradients: Sequence[Attributed]) -> ValidityCheck:
         title="Attributions add up to the score difference",
         guards=Guards.BOTH,
         passed=min(shares) >= LEAST_CONVERGED,
-        found=", ".join(f"{s:.0%} of texts from {g.baseline_input}" for s, g in zip(shares, gradients, strict=True)),
+        found=", ".join(
+            f"{s:.0%} of texts from {baseline_name(g.baseline_input)}" for s, g in zip(shares, gradients, strict=True)
+        ),
         needed=f"at least {LEAST_CONVERGED:.0%} within the tolerance; the others are left out",
     )
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from audit.explanation import Change, Explanation, NamedFactor, Piece
 from audit.report import view
 from audit.report.page import brief
+from audit.requests import baseline_name
 
 CLOSE, FAR = 0.5, 2.0
 """Log-odds from the threshold up to which a score is close to it, and from which it is far away."""
@@ -357,7 +358,7 @@ def margins(e: Explanation) -> str:
 
 def baselines(e: Explanation) -> str:
     """Say what stood in place of what was taken out, and what the model makes of that alone."""
-    told = [f"{b.name} (score {score(b.score)}, {outcome(b.decided)})" for b in e.baselines]
+    told = [f"{baseline_name(b.name)} (score {score(b.score)}, {outcome(b.decided)})" for b in e.baselines]
     what = "every field" if e.case.kind == "row" else "every word"
     return f"What was taken out was replaced by {joined(told)}; in brackets what the model makes of {what} taken out."
 

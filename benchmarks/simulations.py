@@ -337,8 +337,8 @@ NOISE_LEVEL = 0.05
 Labelling = Literal["label of rows", "label constant in names", "label varies within names"]
 
 
-def noise_p(labelling: Labelling, rng: np.random.Generator) -> float:
-    """Return the corrected p-value of the best of 32 layers that hold noise alone.
+def noise_p(labelling: Labelling, rng: np.random.Generator, layers: int = 0) -> float:
+    """Return the corrected p-value of the best of some layers (by default 32) that hold noise alone.
 
     Layers share much of what they hold, as a residual stream does, and rows share the noise of their name.
     """
@@ -354,19 +354,19 @@ def noise_p(labelling: Labelling, rng: np.random.Generator) -> float:
     task = _probing.make_task(labels, clusters, rng=rng)
     null = _probing.make_null(task, draws=400, rng=rng)
     common = of_name + rng.normal(size=shape)
-    layers = {k: (common + rng.normal(size=shape)).astype(np.float32) for k in range(NOISE_LAYERS)}
+    states = {k: (common + rng.normal(size=shape)).astype(np.float32) for k in range(layers or NOISE_LAYERS)}
     pipeline = _probing.Pipeline(estimators=(), null=null)
-    found = _probing.sweep(_probing.by_position({"last": layers}), task, pipeline).decodable
+    found = _probing.sweep(_probing.by_position({"last": states}), task, pipeline).decodable
     assert found is not None
     return found.p
 
 
-def noise_lines(runs: int) -> Iterator[Line]:
+def noise_lines(runs: int, layers: int = 0, seed: int = SEED) -> Iterator[Line]:
     """Yield how often noise is called decodable at the level .05."""
     for labelling in get_args(Labelling):
-        rng = np.random.default_rng(SEED)
-        alarms = np.mean([noise_p(labelling, rng) < NOISE_LEVEL for _ in range(runs)])
-        case = f"noise, best of {NOISE_LAYERS} layers, {labelling}"
+        rng = np.random.default_rng(seed)
+        alarms = np.mean([noise_p(labelling, rng, layers) < NOISE_LEVEL for _ in range(runs)])
+        case = f"noise, best of {layers or NOISE_LAYERS} layers, {labelling}"
         yield Line(part="false_alarm_rate", case=case, figure=float(alarms), runs=runs)
 
 
@@ -502,9 +502,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print every figure, and the worst of each part as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer draws and smaller tables")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--noise", type=int, metavar="DRAWS", help="only probes of noise, with so many draws")
+    parser.add_argument("--layers", type=int, default=NOISE_LAYERS, help="layers of noise")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the noise")
+    given = parser.parse_args(arguments)
+    quick = given.quick
     runs, started, lines = (200 if quick else 1000), time.perf_counter(), []
-    parts = (exact_lines(), score_lines(quick=quick), cluster_lines(runs), noise_lines(runs), verdict_lines(10 * runs))
+    parts: tuple[Iterator[Line], ...] = (noise_lines(given.noise or runs, given.layers, given.seed),)
+    if not given.noise:
+        parts = (exact_lines(), score_lines(quick=quick), cluster_lines(runs), *parts, verdict_lines(10 * runs))
     for line in itertools.chain(*parts):
         lines.append(line)
         drawn = "enumerated" if line.runs is None else f"{line.runs} draws"

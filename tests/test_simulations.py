@@ -139,7 +139,7 @@ def test_the_last_line_of_the_benchmark_is_its_summary(
         simulations, "cluster_lines", lambda _: iter([simulations.Line(part="cluster_coverage", case="c", figure=0.95)])
     )
     monkeypatch.setattr(
-        simulations, "noise_lines", lambda _: iter([simulations.Line(part="false_alarm_rate", case="c", figure=0.05)])
+        simulations, "noise_lines", lambda *_: iter([simulations.Line(part="false_alarm_rate", case="c", figure=0.05)])
     )
     monkeypatch.setattr(
         simulations,

@@ -87,8 +87,8 @@ class Options:
     """A file made by ``spike``: effects of known size in copies of the model."""
 
 
-def stopping(names: Iterable[str], *, where: str) -> tuple[Verdict, ...]:
-    """Return the verdicts that stop a pipeline.
+def stopping(names: Iterable[str], *, where: str, besides: Sequence[str] = ()) -> tuple[Verdict, ...]:
+    """Return the verdicts that stop a pipeline; ``besides`` are other words that may stand in their list.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def stopping(names: Iterable[str], *, where: str) -> tuple[Verdict, ...]:
             "The verdicts to stop for cannot be read",
             where=where,
             found=unknown[0],
-            expected=f"none, or some of {', '.join(stoppable)}",
+            expected=f"none, or some of {', '.join((*stoppable, *besides))}",
         )
     return tuple(Verdict(name) for name in names)
 

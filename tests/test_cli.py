@@ -269,7 +269,7 @@ def test_a_file_in_the_place_of_the_output_folder_is_called_one(cli, small_polic
         (
             ("--fail-on", "failed"),
             "The verdicts to stop for cannot be read\n\n--fail-on: failed\n"
-            "  expected: none, or some of not_met, not_assessed, inconclusive\n",
+            "  expected: none, or some of not_met, not_assessed, inconclusive, regression\n",
         ),
         (
             ("--format", "json,docx"),

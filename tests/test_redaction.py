@@ -268,7 +268,7 @@ def test_redact_writes_a_record_without_the_texts_and_leaves_the_old_one(stored:
     ("given", "said"),
     [
         (("--check", "swop"), "--check: swop\n  expected: the id of a check of the record"),
-        (("--containing", "nobody of this name"), "no such text in the record"),
+        (("--containing", "nobody of this name"), "no text that --containing 'nobody of this name' means"),
     ],
 )
 def test_redact_says_what_it_cannot_find(stored: Path, cli: Any, given: tuple[str, ...], said: str) -> None:

@@ -442,6 +442,14 @@ def _load_weights(
             **spread,
         )
     except Exception as error:
+        if damaged := _damaged(folder):
+            raise user_error(
+                "The model cannot be opened",
+                where=str(damaged[0]),
+                found=f"a file that breaks off or is damaged ({damaged[1]})",
+                expected="weights as they were saved",
+                do="copy the file again from where the model comes from",
+            ) from error
         raise user_error(
             "The model cannot be opened",
             where=reference,
@@ -457,6 +465,19 @@ def _load_weights(
             do="set model.task in the policy to what the model was trained for, or give the fine-tuned model",
         )
     return model if spread else _on(device, model, reference)
+
+
+def _damaged(folder: Path) -> tuple[Path, str] | None:
+    """Return the first file of weights that is not whole, and what is wrong with it."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except SafetensorError as error:
+            return path, str(error).splitlines()[0]
+    return None
 
 
 def _on(device: torch.device, model: PreTrainedModel, reference: str) -> PreTrainedModel:

@@ -58,8 +58,9 @@ def stopping(text: str) -> tuple[tuple[Verdict, ...], bool]:
     from audit import pipeline
 
     names = [name for name in (name.strip() for name in text.split(",")) if name not in {"", "none"}]
-    verdicts = pipeline.stopping((name for name in names if name != pipeline.REGRESSION), where="--fail-on")
-    return verdicts, pipeline.REGRESSION in names
+    verdicts = [name for name in names if name != pipeline.REGRESSION]
+    stops = pipeline.stopping(verdicts, where="--fail-on", besides=(pipeline.REGRESSION,))
+    return stops, pipeline.REGRESSION in names
 
 
 def with_baseline(options: Options, baseline: Path | None, margin: float) -> Options:

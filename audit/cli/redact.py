@@ -85,5 +85,12 @@ def chosen(
         raise user_error(_TITLE, where="--containing", found=repr(odd[0]), expected="words with letters or digits")
     paths = redaction.chosen(data, checks=check or (), rows=row or (), containing=containing or ())
     if not paths:
-        raise user_error(_TITLE, where=where, found="no such text in the record", expected="a text that is still there")
+        meant = [f"--check {each}" for each in check or ()] + [f"--row {each}" for each in row or ()]
+        meant += [f"--containing {each!r}" for each in containing or ()]
+        raise user_error(
+            _TITLE,
+            where=where,
+            found=f"no text that {' '.join(meant)} means" if meant else "no text that is still there",
+            expected="a text that the record quotes, as its samples and tables show them",
+        )
     return paths

@@ -66,7 +66,7 @@ def read(data: bytes, name: str, *, text: bool = False, seconds: float = SECONDS
             raise _unreadable(name, f"no result after {seconds:g} seconds") from error
         if done.returncode or not target.is_file() or target.stat().st_size > _MOST_OUTPUT:
             last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason was given"]
-            raise _unreadable(name, last[0][:300])
+            raise _unreadable(name, _plain(last[0][:300]))
         found = json.loads(target.read_bytes())
     return Contents(
         records=tuple(base64.b64decode(each) for each in found["records"]),
@@ -75,6 +75,12 @@ def read(data: bytes, name: str, *, text: bool = False, seconds: float = SECONDS
         pages=tuple(found["pages"]),
         structure=tuple(found["structure"]),
     )
+
+
+def _plain(said: str) -> str:
+    """Return the last line of a traceback without the class of the error, where it says more than that."""
+    kind, _, reason = said.partition(": ")
+    return f"a file that breaks off or is damaged ({reason.strip()})" if reason.strip() and "." in kind else said
 
 
 def _unreadable(name: str, found: str) -> UserError:

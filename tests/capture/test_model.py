@@ -101,6 +101,16 @@ def test_a_folder_without_a_tokenizer(saved):
     assert "save the model's tokenizer into the same folder with tokenizer.save_pretrained(...)" in message
 
 
+def test_weights_that_break_off_are_named_with_their_file(saved):
+    weights = saved / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+
+    told = refusal(saved)
+
+    assert told.startswith(f"The model cannot be opened\n\n{weights}: a file that breaks off or is damaged (")
+    assert told.endswith("  do: copy the file again from where the model comes from")
+
+
 def test_pickled_weights_are_refused_and_never_opened(saved):
     (saved / "model.safetensors").unlink()
     (saved / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch /tmp/owned'\ntR.")

@@ -101,7 +101,7 @@ def test_a_pdf_that_is_none(tmp_path, refused):
     path = tmp_path / "report.pdf"
     path.write_bytes(b"%PDF-1.7\n" + b"nothing " * 100)
 
-    assert refused(path).startswith(f"The PDF cannot be read\n\n{path}: ")
+    assert refused(path).startswith(f"The PDF cannot be read\n\n{path}: a file that breaks off or is damaged (")
 
 
 @pytest.mark.parametrize(("option", "name"), [("--evidence", "folder"), ("--model", "folder"), ("--policy", "file"),

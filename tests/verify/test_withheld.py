@@ -151,7 +151,7 @@ def test_a_record_without_its_texts_is_the_run_that_was_entered_and_no_new_one(a
     [
         (("9",), "no run 9"),
         (("1", "--check", "nobody"), "nobody"),
-        (("1", "--containing", "Nobody Atall"), "no such text in the record"),
+        (("1", "--containing", "Nobody Atall"), "no text that --containing 'Nobody Atall' means"),
     ],
 )
 def test_what_cannot_be_withheld_from_a_history_is_told(audited, cli, tmp_path, arguments, says):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -421,7 +422,7 @@ def prepare_output(out: Path, option: str = "--out") -> None:
         raise user_error(
             "The output folder cannot be written",
             where=str(out),
-            found="a file" if out.is_file() else error.strerror or str(error),
+            found="a file" if os.path.isfile(out) else error.strerror or str(error),  # noqa: PTH113
             expected="a folder that you may write to",
             do=f"give another one with {option}",
         ) from error

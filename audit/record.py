@@ -10,6 +10,7 @@ Two runs of the same audit give the same record outside ``cost``, ``runs``, ``te
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -546,7 +547,7 @@ def file_bytes(path: Path, expected: str = "a record.json") -> bytes:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         inside = path / "record.json"
-        do = f"name the file in it: {inside}" if inside.is_file() else ""
+        do = f"name the file in it: {inside}" if os.path.isfile(inside) else ""  # noqa: PTH113 - of a name that is too long, too
         raise _unreadable(str(path), error.strerror or str(error), expected, do) from error
     if len(raw) > MAX_BYTES:
         raise _unreadable(str(path), f"more than {MAX_BYTES >> 20} MiB", expected)

@@ -469,3 +469,21 @@ def test_a_store_that_is_no_longer_a_database_is_told_apart_from_a_defect(
         f"  do: delete it with: inspectoscope store clear {database.parent.name[:12]}",
     ]
     assert cli("store", "clear", database.parent.name[:12], "--store", filled_store).code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("policy", "validate", "x" * 300),
+        ("run", "x" * 300, "--model", "x"),
+        ("report", "x" * 300),
+        ("verify", "x" * 300),
+        ("verify", "record.json", "--evidence", "x" * 300),
+    ],
+)
+def test_a_name_that_is_too_long_for_the_system_is_told(cli, arguments):
+    ended = cli(*arguments)
+
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert "x" * 300 in ended.err

@@ -239,7 +239,7 @@ def file_bytes(path: Path, *, title: str = TITLE, expected: str = "the path of a
             return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         found = (getattr(error, "strerror", "") or str(error)).lower()
-        near = "" if path.exists() else neighbour(path)
+        near = "" if os.path.exists(path) else neighbour(path)  # noqa: PTH110 - of a name that cannot be, too
         raise user_error(title, where=str(path), found=found, expected=expected, do=near) from error
 
 

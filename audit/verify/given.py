@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -175,5 +176,6 @@ def _readable(raw: bytes) -> pdf.Contents | None:
 
 
 def _there(path: Path | None, where: str, expected: str, *, folder: bool) -> None:
-    if path is not None and not (path.is_dir() if folder else path.is_file()):
+    there = os.path.isdir if folder else os.path.isfile  # the methods of Path raise where a name is too long
+    if path is not None and not there(path):
         raise user_error(_TITLE, where=where, found=f"{path} is not there", expected=expected)
